@@ -1,0 +1,115 @@
+// What a supervisor keeps for the moment it is restarted in place: its state, as one line of words per process.
+
+import type { Phase, Role, Service, SignalName, Step, Want } from "./service.ts";
+
+const phases: readonly Phase[] = ["down", "run", "finish"];
+const wants: readonly Want[] = ["up", "down", "exit"];
+const signals: readonly SignalName[] = [
+  "TERM",
+  "CONT",
+  "KILL",
+  "STOP",
+  "ALRM",
+  "HUP",
+  "INT",
+  "QUIT",
+  "USR1",
+  "USR2",
+];
+
+export function encodeService(service: Service): string {
+  const flags = [service.paused, service.gotTerm, service.once, service.resting, service.held];
+  return [
+    service.role,
+    phases.indexOf(service.phase),
+    wants.indexOf(service.want),
+    service.pid,
+    flags.map((flag) => (flag ? "1" : "0")).join(""),
+    service.since.seconds,
+    service.since.nanoseconds,
+    service.exitCode,
+    service.waitStatus,
+    service.script === "" ? "-" : service.script,
+    service.steps.length === 0 ? "-" : service.steps.map((step) => encodeStep(step)).join(","),
+  ].join(" ");
+}
+
+/** undefined: not such a line. */
+export function decodeService(line: string): Service | undefined {
+  const words = line.split(" ");
+  if (words.length !== 11) return undefined;
+  const role = roleOf(word(words, 0));
+  const phase = phases[numberAt(words, 1)];
+  const want = wants[numberAt(words, 2)];
+  if (role === undefined || phase === undefined || want === undefined) return undefined;
+  const flags = word(words, 4);
+  const steps: Step[] = [];
+  if (word(words, 10) !== "-") {
+    for (const text of word(words, 10).split(",")) {
+      const step = decodeStep(text);
+      if (step !== undefined) steps.push(step);
+    }
+  }
+  return {
+    role,
+    phase,
+    want,
+    pid: numberAt(words, 3),
+    paused: flags.charAt(0) === "1",
+    gotTerm: flags.charAt(1) === "1",
+    once: flags.charAt(2) === "1",
+    resting: flags.charAt(3) === "1",
+    held: flags.charAt(4) === "1",
+    // Starting is a call, and no call survives.
+    starting: false,
+    since: { seconds: numberAt(words, 5), nanoseconds: numberAt(words, 6) },
+    exitCode: numberAt(words, 7),
+    waitStatus: numberAt(words, 8),
+    script: word(words, 9) === "-" ? "" : word(words, 9),
+    steps,
+  };
+}
+
+function encodeStep(step: Step): string {
+  switch (step.kind) {
+    case "script":
+      return `c${step.byte}${step.signal}`;
+    case "signal":
+      return `s${step.signal}`;
+    case "mark":
+      return step.paused ? "m1" : "m0";
+    case "start":
+      return "r";
+  }
+}
+
+function decodeStep(text: string): Step | undefined {
+  switch (text.charAt(0)) {
+    case "c": {
+      const signal = signals.find((name) => name === text.slice(2));
+      return { kind: "script", byte: text.charAt(1), signal: signal ?? "" };
+    }
+    case "s": {
+      const signal = signals.find((name) => name === text.slice(1));
+      return signal === undefined ? undefined : { kind: "signal", signal };
+    }
+    case "m":
+      return { kind: "mark", paused: text === "m1" };
+    case "r":
+      return { kind: "start" };
+    default:
+      return undefined;
+  }
+}
+
+function roleOf(text: string): Role | undefined {
+  return text === "service" || text === "log" ? text : undefined;
+}
+
+function word(words: readonly string[], index: number): string {
+  return String(words[index] ?? "");
+}
+
+function numberAt(words: readonly string[], index: number): number {
+  return Number(word(words, index));
+}

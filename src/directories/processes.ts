@@ -1,0 +1,50 @@
+// What /proc tells of processes that are not our children: who they are, and what their pipes are.
+
+import { isSameProcess, startTicksOf } from "../core/supervise/record.ts";
+import type { Pipe, System } from "../system/system.ts";
+import { openRead, openReadWrite, openWrite } from "../system/system.ts";
+
+/** Identity of this boot; "": unknown. */
+export function readBootId(system: System): string {
+  return readAll(system, "/proc/sys/kernel/random/boot_id").slice(0, 36);
+}
+
+/** Whether `pid` is the living process that read the boot clock as `bornBefore` (milliseconds) after its birth. */
+export function isLiving(system: System, pid: number, bornBefore: number): boolean {
+  if (pid === 0) return false;
+  const stat = readAll(system, `/proc/${pid}/stat`);
+  return stat !== "" && isSameProcess(startTicksOf(stat), system.ticksPerSecond, bornBefore);
+}
+
+/** Both ends of the pipe with this inode that one of the processes holds as one of its first descriptors. */
+export function reopenPipe(system: System, pids: readonly number[], inode: string): Pipe | undefined {
+  for (const pid of pids) {
+    for (const fd of [0, 1, 2]) {
+      const path = `/proc/${pid}/fd/${fd}`;
+      const found = system.stat(path, true);
+      if (found.errno !== 0 || found.kind !== "fifo" || found.inode !== inode) continue;
+      // Opened for both first: neither of the others can then block.
+      const both = system.open(path, openReadWrite, 0);
+      if (both < 0) continue;
+      const read = system.open(path, openRead, 0);
+      const write = system.open(path, openWrite, 0);
+      system.close(both);
+      if (read >= 0 && write >= 0) return { errno: 0, read, write };
+      if (read >= 0) system.close(read);
+      if (write >= 0) system.close(write);
+    }
+  }
+  return undefined;
+}
+
+/** Content of a short file (up to 1 KB); "" if it cannot be read. */
+function readAll(system: System, path: string): string {
+  const fd = system.open(path, openRead, 0);
+  if (fd < 0) return "";
+  const bytes = new Uint8Array(1024);
+  const length = system.read(fd, bytes);
+  system.close(fd);
+  let text = "";
+  for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[i] ?? 0);
+  return text;
+}

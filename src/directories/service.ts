@@ -1,0 +1,39 @@
+// A service directory: run, finish, down, log, control/.
+
+import { ENOENT } from "../core/text/errors.ts";
+import type { System } from "../system/system.ts";
+import { openNonblocking, openRead } from "../system/system.ts";
+
+type Warn = (text: string, errno: number) => void;
+
+/** Whether a file `down` (of whatever kind) keeps it from starting; `directory` is "" or ends in a slash. */
+export function startsDown(system: System, directory: string): boolean {
+  return system.stat(`${directory}down`, true).errno === 0;
+}
+
+/** Whether there is a log service; what stands in its place but is none is warned about. */
+export function hasLogService(system: System, directory: string, warn: Warn): boolean {
+  const log = system.stat(`${directory}log`, true);
+  if (log.errno === ENOENT) return false;
+  if (log.errno !== 0) warn("unable to stat() ./log: ", log.errno);
+  else if (log.kind !== "directory") warn("./log: not a directory.", 0);
+  return log.errno === 0 && log.kind === "directory";
+}
+
+/** Whether ./finish is to be run: it can be opened for reading. */
+export function hasFinish(system: System, directory: string): boolean {
+  const fd = system.open(`${directory}finish`, openRead + openNonblocking, 0);
+  if (fd < 0) return false;
+  system.close(fd);
+  return true;
+}
+
+/** Whether control/BYTE is there and its owner may execute it. */
+export function hasControlScript(system: System, directory: string, byte: string, warn: Warn): boolean {
+  const script = system.stat(`${directory}control/${byte}`, true);
+  if (script.errno !== 0) {
+    if (script.errno !== ENOENT) warn(`unable to stat control/${byte}`, script.errno);
+    return false;
+  }
+  return Math.floor(script.mode / 0o100) % 2 === 1;
+}

@@ -1,0 +1,220 @@
+// A supervise directory, runsv's side: lock, control pipe, ok pipe, the three state files, and the record of the child.
+// runsv(8).
+
+import { EAGAIN, EEXIST, EINVAL } from "../core/text/errors.ts";
+import type { ChildRecord } from "../core/supervise/record.ts";
+import { decodeRecord, encodeSupervisor, recordBytes, supervisorOffset } from "../core/supervise/record.ts";
+import type { Service } from "../core/supervise/service.ts";
+import type { StatusRecord } from "../core/supervise/status.ts";
+import { decodeStatus, describeStat, encodeStatus, statusBytes } from "../core/supervise/status.ts";
+import { orFail, SystemError } from "../system/errors.ts";
+import type { System } from "../system/system.ts";
+import {
+  openAppend,
+  openCreate,
+  openNonblocking,
+  openRead,
+  openReadWrite,
+  openWrite,
+} from "../system/system.ts";
+
+/** Longest link target that is followed, in bytes: a limit of the original. */
+const maxLinkBytes = 255;
+
+export class SuperviseDirectory {
+  readonly #system: System;
+  /** Path of the service directory, "" or ending in a slash. */
+  readonly #base: string;
+  /** "" or "log/". */
+  readonly #part: string;
+  readonly #warn: (text: string, errno: number) => void;
+  #lock = -1;
+  #control = -1;
+  #controlWriter = -1;
+  #ok = -1;
+  #record = -1;
+  /** What the pid file says; -1: nothing of ours. */
+  #pidPublished = -1;
+  #complained = false;
+
+  constructor(system: System, base: string, part: string, warn: (text: string, errno: number) => void) {
+    this.#system = system;
+    this.#base = base;
+    this.#part = part;
+    this.#warn = warn;
+  }
+
+  /** Readable when there are control bytes. */
+  get control(): number {
+    return this.#control;
+  }
+  /** Where a child writes itself; -1: nowhere. */
+  get record(): number {
+    return this.#record;
+  }
+
+  /** Makes the directory and opens the lock file. Throws SystemError. */
+  create(): void {
+    const system = this.#system;
+    const path = `${this.#base}${this.#part}supervise`;
+    const made = system.mkdir(path, 0o700);
+    if (made === -EEXIST) this.#makeLinkTarget(path);
+    this.#lock = orFail(
+      system.open(`${path}/lock`, openWrite + openAppend + openCreate, 0o600),
+      `unable to open ${this.#name("lock")}`,
+    );
+  }
+
+  /** A dangling link (into a tmpfs, typically): its last component is made. */
+  #makeLinkTarget(path: string): void {
+    const link = this.#system.readlink(path);
+    if (link.errno === EINVAL) return; // a directory, or something the lock file will complain about
+    if (link.errno !== 0) throw new SystemError(`unable to readlink ./${this.#part}supervise`, link.errno);
+    if (link.text.length > maxLinkBytes) {
+      throw new SystemError(`unable to readlink ./${this.#part}supervise: name too long`, 0);
+    }
+    const target = link.text.startsWith("/") ? link.text : `${this.#base}${this.#part}${link.text}`;
+    this.#system.mkdir(target, 0o700);
+  }
+
+  /** True once this process holds the lock; false while another does. Throws SystemError. */
+  tryLock(): boolean {
+    const result = this.#system.lock(this.#lock);
+    if (result === -EAGAIN) return false;
+    orFail(result, `unable to lock ${this.#name("lock")}`);
+    return true;
+  }
+
+  /** Throws what a failed `tryLock` of a runsv that does not wait means. */
+  complainAboutLock(): never {
+    throw new SystemError(`unable to lock ${this.#name("lock")}`, EAGAIN);
+  }
+
+  /** Makes and opens the control pipe. A writer of our own keeps it from ending after every command. */
+  openControl(): void {
+    const system = this.#system;
+    const name = this.#name("control");
+    const path = `${this.#base}${name}`;
+    system.mkfifo(path, 0o600);
+    const found = system.stat(path, true);
+    if (found.errno !== 0) throw new SystemError(`unable to stat ${name}`, found.errno);
+    if (found.kind !== "fifo") throw new SystemError(`${name} exists but is not a fifo`, 0);
+    this.#control = orFail(system.open(path, openRead + openNonblocking, 0), `unable to open ${name}`);
+    this.#controlWriter = orFail(system.open(path, openWrite + openNonblocking, 0), `unable to open ${name}`);
+  }
+
+  /** Comes last: an open reader of `ok` tells sv that runsv lives. */
+  openOk(): void {
+    const name = this.#name("ok");
+    const path = `${this.#base}${name}`;
+    this.#system.mkfifo(path, 0o600);
+    this.#ok = orFail(this.#system.open(path, openRead + openNonblocking, 0), `unable to read ${name}`);
+  }
+
+  /** Whom an earlier runsv left behind; undefined: nobody, or nothing is known. Opens the record for the children. */
+  openRecord(): ChildRecord | undefined {
+    this.#record = this.#system.open(`${this.#base}${this.#name("child")}`, openReadWrite + openCreate, 0o600);
+    if (this.#record < 0) return undefined; // no record, no adoption: as the original
+    const bytes = new Uint8Array(recordBytes);
+    return this.#system.read(this.#record, bytes) === recordBytes ? decodeRecord(bytes) : undefined;
+  }
+
+  /** Writes who supervises, and through which log pipe. */
+  writeSupervisor(pipe: string, bootId: string): void {
+    if (this.#record < 0) return;
+    const bytes = encodeSupervisor(this.#system.pid, Math.ceil(this.#system.bootClock()), pipe, bootId);
+    this.#system.writeAt(this.#record, bytes, supervisorOffset);
+  }
+
+  /** The status an earlier runsv left behind. */
+  lastStatus(): StatusRecord | undefined {
+    const bytes = new Uint8Array(statusBytes);
+    return this.#readFile("status", bytes) === statusBytes ? decodeStatus(bytes) : undefined;
+  }
+  /** Whether the last words of an earlier runsv were that it is to exit. */
+  lastWantedExit(): boolean {
+    const bytes = new Uint8Array(80);
+    const length = this.#readFile("stat", bytes);
+    let text = "";
+    for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[i] ?? 0);
+    return text.includes("want exit");
+  }
+
+  #readFile(file: string, into: Uint8Array): number {
+    const fd = this.#system.open(`${this.#base}${this.#name(file)}`, openRead + openNonblocking, 0);
+    if (fd < 0) return fd;
+    const length = this.#system.read(fd, into);
+    this.#system.close(fd);
+    return length;
+  }
+
+  /**
+   * Writes pid (if it has changed), stat and status, each to a new file that replaces the old. Failures are warnings;
+   * false: the files do not say the truth yet.
+   */
+  publish(service: Service): boolean {
+    this.#complained = false;
+    return this.#write(service);
+  }
+
+  /** The same again after a failure, without saying the same again. */
+  publishAgain(service: Service): boolean {
+    this.#complained = true;
+    return this.#write(service);
+  }
+
+  #write(service: Service): boolean {
+    if (service.pid !== this.#pidPublished) {
+      const text = service.pid === 0 ? "" : `${service.pid}\n`;
+      if (!this.#replaced("pid", this.#system.replaceText(this.#path("pid.new"), this.#path("pid"), text))) {
+        return false;
+      }
+      this.#pidPublished = service.pid;
+    }
+    const stat = this.#system.replaceText(this.#path("stat.new"), this.#path("stat"), describeStat(service));
+    const statWritten = this.#replaced("stat", stat);
+    if (!statWritten && stat > -3000) return false; // it could not be opened or written
+    const status = this.#system.replace(this.#path("status.new"), this.#path("status"), encodeStatus(service));
+    const statusWritten = this.#replaced("status", status);
+    return statusWritten && statWritten;
+  }
+
+  #replaced(file: string, result: number): boolean {
+    if (result === 0) return true;
+    if (this.#complained) return false;
+    const step = Math.floor(-result / 1000);
+    const errno = -result - step * 1000;
+    const name = this.#name(file);
+    if (step === 3) this.#warn(`unable to rename ${file}.new to ${name}`, errno);
+    else if (step === 2) this.#warn(`unable to write ${name}.new${errno === 0 ? ": partial write." : ""}`, errno);
+    else this.#warn(`unable to open ${name}.new`, errno);
+    return false;
+  }
+
+  /** Descriptors as a restart in place needs them. */
+  handover(): readonly number[] {
+    return [this.#lock, this.#control, this.#controlWriter, this.#ok, this.#record, this.#pidPublished];
+  }
+  resume(handed: readonly number[]): void {
+    this.#lock = handed[0] ?? -1;
+    this.#control = handed[1] ?? -1;
+    this.#controlWriter = handed[2] ?? -1;
+    this.#ok = handed[3] ?? -1;
+    this.#record = handed[4] ?? -1;
+    this.#pidPublished = handed[5] ?? -1;
+    this.keep();
+  }
+  /** From now on a restart in place inherits the descriptors. */
+  keep(): void {
+    for (const fd of [this.#lock, this.#control, this.#controlWriter, this.#ok, this.#record]) {
+      if (fd >= 0) this.#system.keepFd(fd, true);
+    }
+  }
+
+  #name(file: string): string {
+    return `${this.#part}supervise/${file}`;
+  }
+  #path(file: string): string {
+    return `${this.#base}${this.#part}supervise/${file}`;
+  }
+}

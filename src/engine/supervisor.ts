@@ -1,0 +1,541 @@
+// One service with its log service, supervised: hears what happens to them, asks core what follows, and does it.
+// The engine holds any number of these (engine.ts).
+
+import { decodeService, encodeService } from "../core/supervise/handover.ts";
+import type { ChildRecord } from "../core/supervise/record.ts";
+import type { Happening, Role, Service, SignalName } from "../core/supervise/service.ts";
+import { maxSteps, newService } from "../core/supervise/service.ts";
+import { sinceOf } from "../core/supervise/status.ts";
+import type { Deed, Supervision } from "../core/supervise/supervision.ts";
+import { isOver, react } from "../core/supervise/supervision.ts";
+import { describeFatal, describeWarning } from "../core/text/messages.ts";
+import { isLiving, readBootId, reopenPipe } from "../directories/processes.ts";
+import { hasControlScript, hasFinish, hasLogService, startsDown } from "../directories/service.ts";
+import { SuperviseDirectory } from "../directories/supervise.ts";
+import { SystemError } from "../system/errors.ts";
+import type { Pipe, Polled, Spawned, SpawnPlan, SpawnStep, System } from "../system/system.ts";
+
+const signalNumbers: Readonly<Record<SignalName, number>> = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  KILL: 9,
+  USR1: 10,
+  USR2: 12,
+  ALRM: 14,
+  TERM: 15,
+  CONT: 18,
+  STOP: 19,
+};
+const noSuchProcess = 3;
+
+/** A life shorter than this is followed by a rest. */
+const youngMilliseconds = 1000;
+/** A control script that takes longer has failed. */
+const scriptMilliseconds = 60_000;
+/** State files that could not be written are tried again so often. */
+const publishMilliseconds = 1000;
+/** A busy log lock is tried again so often. */
+export const lockMilliseconds = 250;
+/** The kernel tells how a process that is not our child ended only once its parent has reaped it. */
+const statusMilliseconds = 20;
+const childExitCode = 111;
+const never = -1;
+
+/** What the engine knows of one of the two processes besides its Service. */
+class Child {
+  readonly role: Role;
+  readonly directory: SuperviseDirectory;
+  /** Monotonic clock, milliseconds. */
+  startedAt = 0;
+  restUntil = never;
+  /** Of a process that an earlier runsv started; -1: it is our child. */
+  pidfd = -1;
+  /** When to ask for the last time how it ended. */
+  askUntil = never;
+  publishAt = never;
+
+  constructor(role: Role, directory: SuperviseDirectory) {
+    this.role = role;
+    this.directory = directory;
+  }
+}
+
+export class Supervisor {
+  readonly #system: System;
+  /** Beginning of every message, e.g. "runsv web". */
+  readonly #program: string;
+  /** Path of the service directory, "" or ending in a slash. */
+  readonly #base: string;
+  readonly #main: Child;
+  readonly #log: Child | undefined;
+  #pipe: Pipe = { errno: 0, read: -1, write: -1 };
+  #state: Supervision;
+  #scriptPid = 0;
+  #scriptUntil = never;
+  readonly #heard: { readonly of: Role; readonly happening: Happening }[] = [];
+  #isActing = false;
+
+  constructor(system: System, program: string, base: string) {
+    this.#system = system;
+    this.#program = program;
+    this.#base = base;
+    const warn = (text: string, errno: number): void => this.#warn(text, errno);
+    const now = system.now();
+    this.#main = new Child("service", new SuperviseDirectory(system, base, "", warn));
+    const service = newService("service", startsDown(system, base) ? "down" : "up", now);
+    let log: Child | undefined;
+    let logService: Service | undefined;
+    if (hasLogService(system, base, warn)) {
+      log = new Child("log", new SuperviseDirectory(system, base, "log/", warn));
+      logService = newService("log", startsDown(system, `${base}log/`) ? "down" : "up", now);
+    }
+    this.#log = log;
+    this.#state = { service, log: logService, closed: false };
+  }
+
+  /** Makes the state directories and locks the service. Throws SystemError. */
+  claim(): void {
+    if (this.#log !== undefined) this.#openPipe();
+    this.#main.directory.create();
+    if (!this.#main.directory.tryLock()) this.#main.directory.complainAboutLock();
+    this.#log?.directory.create();
+  }
+
+  /** Whether the log service is ours alone (or there is none): two services may share one, one after the other. */
+  claimLog(): boolean {
+    return this.#log === undefined || this.#log.directory.tryLock();
+  }
+
+  /** Opens the pipes, takes over whom an earlier runsv left behind, publishes the first state. Throws SystemError. */
+  open(): void {
+    this.#adopt();
+    for (const child of this.#children()) {
+      child.directory.openControl();
+      this.#publish(child, true);
+    }
+    for (const child of this.#children()) child.directory.openOk();
+    for (const child of this.#children()) child.directory.keep();
+  }
+
+  /** Starts what is wanted: the log service first. */
+  begin(): void {
+    if (this.#log !== undefined) this.hear("log", { kind: "begin" });
+    this.hear("service", { kind: "begin" });
+  }
+
+  get isOver(): boolean {
+    return isOver(this.#state);
+  }
+  get service(): Service {
+    return this.#state.service;
+  }
+  get log(): Service | undefined {
+    return this.#state.log;
+  }
+
+  /** What to wait for. A service with much still to do is not listened to: its control bytes keep in the pipe. */
+  addPolled(fds: Polled[]): void {
+    for (const child of this.#children()) {
+      const service = this.#serviceOf(child);
+      if (service.steps.length < maxSteps) fds.push({ fd: child.directory.control, endOnly: false });
+      if (child.pidfd >= 0 && child.askUntil === never) fds.push({ fd: child.pidfd, endOnly: false });
+    }
+  }
+
+  /** When `onTime` is next due (monotonic clock, milliseconds); negative: never. */
+  get due(): number {
+    let due = this.#scriptUntil;
+    for (const child of this.#children()) {
+      for (const time of [child.restUntil, child.publishAt, child.askUntil]) {
+        if (time >= 0 && (due < 0 || time < due)) due = time;
+      }
+    }
+    return due;
+  }
+
+  onTime(now: number): void {
+    if (this.#scriptUntil >= 0 && now >= this.#scriptUntil) {
+      this.#warn(`control/${this.#state.service.script} takes too long, killed.`, 0);
+      this.#scriptUntil = never;
+      this.#system.kill(this.#scriptPid, signalNumbers.KILL);
+    }
+    for (const child of this.#children()) {
+      if (child.restUntil >= 0 && now >= child.restUntil) {
+        child.restUntil = never;
+        this.hear(child.role, { kind: "rested" });
+      }
+      if (child.publishAt >= 0 && now >= child.publishAt) this.#publish(child, false);
+      if (child.askUntil >= 0 && now >= child.askUntil) this.#endAdopted(child);
+    }
+  }
+
+  /** Whether the descriptor is one of this service's; if so, what came is dealt with. */
+  onReadable(fd: number): boolean {
+    for (const child of this.#children()) {
+      if (fd === child.directory.control) {
+        this.#obey(child);
+        return true;
+      }
+      if (fd === child.pidfd) {
+        if (this.#system.pidfdStatus(fd) >= 0) this.#endAdopted(child);
+        else child.askUntil = this.#system.monotonic() + statusMilliseconds;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Whether the ended child is one of this service's; if so, what follows is done. */
+  onEnded(pid: number, waitStatus: number): boolean {
+    if (pid === this.#scriptPid) {
+      this.#scriptPid = 0;
+      this.#scriptUntil = never;
+      this.hear("service", { kind: "scripted", worked: waitStatus === 0 });
+      return true;
+    }
+    for (const child of this.#children()) {
+      if (pid !== this.#serviceOf(child).pid || child.pidfd >= 0) continue;
+      this.#end(child, waitStatus);
+      return true;
+    }
+    return false;
+  }
+
+  /** SIGTERM: as the control byte x. */
+  terminate(): void {
+    this.hear("service", { kind: "control", byte: "x" });
+  }
+
+  hear(of: Role, happening: Happening): void {
+    this.#heard.push({ of, happening });
+    if (this.#isActing) return;
+    this.#isActing = true;
+    for (;;) {
+      const heard = this.#heard.shift();
+      if (heard === undefined) break;
+      const { next, deeds } = react(this.#state, heard.of, heard.happening);
+      this.#state = next;
+      for (const deed of deeds) this.#do(deed);
+    }
+    this.#isActing = false;
+    this.#system.keep(this.#describe());
+  }
+
+  #obey(child: Child): void {
+    const bytes = new Uint8Array(8);
+    const length = this.#system.read(child.directory.control, bytes);
+    for (let i = 0; i < length; i++) {
+      this.hear(child.role, { kind: "control", byte: String.fromCharCode(bytes[i] ?? 0) });
+    }
+  }
+
+  #do(deed: Deed): void {
+    const child = deed.of === "log" && this.#log !== undefined ? this.#log : this.#main;
+    const action = deed.action;
+    switch (action.kind) {
+      case "publish":
+        this.#publish(child, true);
+        break;
+      case "run":
+        this.#start(child, ["./run"], 1);
+        break;
+      case "finish":
+        this.#start(child, ["./finish", `${action.exitCode}`, `${action.waitStatus}`], 2);
+        break;
+      case "script":
+        this.#startScript(action.byte);
+        break;
+      case "drop script":
+        if (this.#scriptPid > 0) this.#system.kill(this.#scriptPid, signalNumbers.KILL);
+        this.#scriptPid = 0;
+        this.#scriptUntil = never;
+        break;
+      case "signal":
+        this.#send(child, action.signal);
+        break;
+      case "rest":
+        child.restUntil = this.#system.monotonic() + action.milliseconds;
+        break;
+      case "close pipe":
+        this.#closePipe();
+        break;
+      case "open pipe":
+        this.#reopenPipe();
+        break;
+    }
+  }
+
+  #start(child: Child, argv: readonly string[], phase: number): void {
+    const isLog = child.role === "log";
+    const spawned = this.#system.spawn({
+      ...this.#plan(argv),
+      stdin: isLog ? this.#pipe.read : -1,
+      stdout: isLog ? -1 : this.#pipe.write,
+      directory: isLog ? `${this.#base}log` : this.#base,
+      record: child.directory.record,
+      phase,
+    });
+    if (spawned.pid < 0) {
+      this.#warn("unable to fork, sleeping", -spawned.pid);
+      this.hear(child.role, { kind: "unstartable" });
+      return;
+    }
+    this.#complain(spawned, isLog ? "log/./run" : argv[0] ?? "", isLog ? "./log/run" : "./run");
+    if (phase === 1) child.startedAt = this.#system.monotonic();
+    this.hear(child.role, { kind: "started", pid: spawned.pid, at: this.#system.now() });
+  }
+
+  #startScript(byte: string): void {
+    const warn = (text: string, errno: number): void => this.#warn(text, errno);
+    if (!hasControlScript(this.#system, this.#base, byte, warn)) {
+      this.hear("service", { kind: "scripted", worked: false });
+      return;
+    }
+    const spawned = this.#system.spawn({ ...this.#plan([`control/${byte}`]), stdout: this.#pipe.write });
+    if (spawned.pid < 0) {
+      this.#warn(`unable to fork for control/${byte}`, -spawned.pid);
+      this.hear("service", { kind: "scripted", worked: false });
+      return;
+    }
+    if (spawned.errno !== 0) this.#say(describeFatal(this.#program, "unable to run control/?", spawned.errno));
+    this.#scriptPid = spawned.pid;
+    this.#scriptUntil = this.#system.monotonic() + scriptMilliseconds;
+  }
+
+  #plan(argv: readonly string[]): SpawnPlan {
+    return {
+      argv,
+      searchPath: false,
+      exitCode: childExitCode,
+      newSession: false,
+      stdin: -1,
+      stdout: -1,
+      stderr: -1,
+      directory: this.#base,
+      record: -1,
+      phase: 0,
+    };
+  }
+
+  /** Says for a child why it did not get as far as its program. */
+  #complain(spawned: Spawned, program: string, forPipe: string): void {
+    if (spawned.errno === 0) return;
+    const texts: Readonly<Record<SpawnStep, string>> = {
+      session: "unable to create session",
+      stdin: `unable to setup filedescriptor for ${forPipe}`,
+      stdout: `unable to setup filedescriptor for ${forPipe}`,
+      stderr: `unable to setup filedescriptor for ${forPipe}`,
+      directory: "unable to change directory to ./log",
+      exec: `unable to start ${program}`,
+    };
+    this.#say(describeFatal(this.#program, texts[spawned.failedStep], spawned.errno));
+  }
+
+  #send(child: Child, signal: SignalName): void {
+    const pid = this.#serviceOf(child).pid;
+    const result = this.#system.kill(pid, signalNumbers[signal]);
+    if (result >= 0 || result === -noSuchProcess) return; // ended a moment ago: that is heard next
+    const name = child.role === "log" ? "./log/run" : "./run";
+    this.#warn(`unable to send SIG${signal} to ${name} (pid ${pid})`, -result);
+    this.hear(child.role, { kind: "refused", signal });
+  }
+
+  #end(child: Child, waitStatus: number): void {
+    const signal = waitStatus % 256;
+    this.#ended(child, signal === 0 ? Math.floor(waitStatus / 256) % 256 : -1, signal);
+  }
+
+  #ended(child: Child, exitCode: number, waitStatus: number): void {
+    const service = this.#serviceOf(child);
+    this.hear(child.role, {
+      kind: "ended",
+      at: this.#system.now(),
+      exitCode,
+      waitStatus,
+      young: this.#system.monotonic() - child.startedAt < youngMilliseconds,
+      hasFinish: child.role === "service" && service.phase === "run" && hasFinish(this.#system, this.#base),
+    });
+  }
+
+  #publish(child: Child, isNew: boolean): void {
+    const service = this.#serviceOf(child);
+    const isTrue = isNew ? child.directory.publish(service) : child.directory.publishAgain(service);
+    child.publishAt = isTrue ? never : this.#system.monotonic() + publishMilliseconds;
+  }
+
+  // ── the log pipe ──
+
+  #openPipe(): void {
+    const pipe = this.#system.pipe();
+    if (pipe.errno !== 0) throw new SystemError("unable to create log pipe", pipe.errno);
+    this.#keepPipe(pipe);
+  }
+
+  #keepPipe(pipe: Pipe): void {
+    this.#pipe = pipe;
+    this.#system.keepFd(pipe.read, true);
+    this.#system.keepFd(pipe.write, true);
+  }
+
+  #closePipe(): void {
+    for (const fd of [this.#pipe.read, this.#pipe.write]) {
+      if (fd < 0) continue;
+      this.#system.keepFd(fd, false);
+      this.#system.close(fd);
+    }
+    this.#pipe = { errno: 0, read: -1, write: -1 };
+  }
+
+  #reopenPipe(): void {
+    const pipe = this.#system.pipe();
+    if (pipe.errno === 0) this.#keepPipe(pipe);
+    else this.#warn("unable to create log pipe", pipe.errno);
+    this.#writeSupervisor(readBootId(this.#system));
+  }
+
+  #writeSupervisor(bootId: string): void {
+    const inode = this.#pipe.read < 0 ? "" : this.#system.statFd(this.#pipe.read).inode;
+    for (const child of this.#children()) child.directory.writeSupervisor(inode, bootId);
+  }
+
+  // ── processes that an earlier runsv left behind ──
+
+  #adopt(): void {
+    const bootId = readBootId(this.#system);
+    let pipe = "";
+    const pids: number[] = [];
+    for (const child of this.#children()) {
+      const record = child.directory.openRecord();
+      if (record === undefined || record.bootId !== bootId || bootId === "") continue;
+      if (!this.#adoptChild(child, record)) continue;
+      pids.push(record.pid);
+      pipe = record.pipe;
+    }
+    if (pipe !== "" && this.#log !== undefined) {
+      const found = reopenPipe(this.#system, pids, pipe);
+      if (found !== undefined) {
+        this.#closePipe();
+        this.#keepPipe(found);
+      } else this.#warn("unable to reopen the log pipe of the running service.", 0);
+    }
+    this.#writeSupervisor(bootId);
+  }
+
+  #adoptChild(child: Child, record: ChildRecord): boolean {
+    if (record.phase === "down" || !isLiving(this.#system, record.pid, record.bornBefore)) return false;
+    const pidfd = this.#system.pidfd(record.pid);
+    if (pidfd < 0) return false;
+    if (!isLiving(this.#system, record.pid, record.bornBefore)) {
+      this.#system.close(pidfd);
+      return false;
+    }
+    child.pidfd = pidfd;
+    child.startedAt = this.#system.monotonic() - (this.#system.bootClock() - record.bornBefore);
+    const before = this.#serviceOf(child);
+    const status = child.directory.lastStatus();
+    let adopted: Service = { ...before, phase: record.phase, pid: record.pid, since: record.since };
+    if (status !== undefined && status.pid === record.pid) {
+      const toStay = status.want === "u" || child.directory.lastWantedExit();
+      adopted = {
+        ...adopted,
+        want: toStay ? before.want : "down",
+        paused: status.paused,
+        gotTerm: status.gotTerm,
+        since: sinceOf(status),
+      };
+    }
+    this.#setService(child, adopted);
+    return true;
+  }
+
+  /** An adopted process has ended; how, the system may tell. */
+  #endAdopted(child: Child): void {
+    const waitStatus = this.#system.pidfdStatus(child.pidfd);
+    const { pid, phase } = this.#serviceOf(child);
+    this.#system.close(child.pidfd);
+    child.pidfd = -1;
+    child.askUntil = never;
+    if (waitStatus >= 0) {
+      this.#end(child, waitStatus);
+      return;
+    }
+    const name = child.role === "log" ? "./log/run" : `./${phase}`;
+    this.#warn(`exit status of ${name} (pid ${pid}) is unknown: an earlier runsv started it.`, 0);
+    this.#ended(child, -1, 0);
+  }
+
+  // ── a restart in place ──
+
+  /** What the next instance needs, kept after every change. */
+  #describe(): string {
+    const lines = [`${this.#pipe.read} ${this.#pipe.write} ${this.#state.closed ? 1 : 0} ${this.#scriptPid}`];
+    for (const child of this.#children()) {
+      lines.push(encodeService(this.#serviceOf(child)));
+      lines.push(child.directory.handover().join(" "));
+      lines.push(`${child.startedAt} ${child.restUntil} ${child.pidfd}`);
+    }
+    return lines.join("\n");
+  }
+
+  /** Takes over from the instance that crashed; false: its words make no sense, so begin as usual. */
+  resume(kept: string): boolean {
+    const lines = kept.split("\n");
+    const children = this.#children();
+    if (lines.length !== 1 + 3 * children.length) return false;
+    const services: Service[] = [];
+    let index = 1;
+    for (const _child of children) {
+      const service = decodeService(String(lines[index] ?? ""));
+      if (service === undefined) return false;
+      services.push(service);
+      index += 3;
+    }
+    const first = numbersOf(String(lines[0] ?? ""));
+    const read = first[0] ?? -1;
+    const write = first[1] ?? -1;
+    if (read >= 0 && write >= 0) this.#keepPipe({ errno: 0, read, write });
+    this.#state = { ...this.#state, closed: first[2] === 1 };
+    this.#scriptPid = first[3] ?? 0;
+    if (this.#scriptPid > 0) this.#scriptUntil = this.#system.monotonic() + scriptMilliseconds;
+    index = 1;
+    for (const child of children) {
+      const service = services.shift();
+      if (service !== undefined) this.#setService(child, service);
+      child.directory.resume(numbersOf(String(lines[index + 1] ?? "")));
+      const times = numbersOf(String(lines[index + 2] ?? ""));
+      child.startedAt = times[0] ?? 0;
+      child.restUntil = times[1] ?? never;
+      if ((times[2] ?? -1) >= 0) {
+        const pidfd = this.#system.pidfd(this.#serviceOf(child).pid);
+        if (pidfd >= 0) child.pidfd = pidfd;
+        else this.#ended(child, -1, 0);
+      }
+      this.#publish(child, true);
+      index += 3;
+    }
+    return true;
+  }
+
+  // ── small things ──
+
+  #children(): readonly Child[] {
+    return this.#log === undefined ? [this.#main] : [this.#main, this.#log];
+  }
+  #serviceOf(child: Child): Service {
+    return child.role === "log" ? (this.#state.log ?? this.#state.service) : this.#state.service;
+  }
+  #setService(child: Child, service: Service): void {
+    this.#state = child.role === "log" ? { ...this.#state, log: service } : { ...this.#state, service };
+  }
+  #warn(text: string, errno: number): void {
+    this.#say(describeWarning(this.#program, text, errno));
+  }
+  #say(message: string): void {
+    this.#system.writeText(2, message);
+  }
+}
+
+function numbersOf(line: string): number[] {
+  return line.split(" ").map((word) => Number(word));
+}

@@ -1,0 +1,48 @@
+// The one event loop: wait once, then a list of what happened, always in this order: signals, ended children, readable
+// descriptors (in the order asked), deadline. Signals are blocked at every other moment, so no step is interrupted.
+
+import type { Polled, System, WatchedSignal } from "./system.ts";
+
+export type Happening =
+  | { readonly kind: "signal"; readonly signal: WatchedSignal }
+  | { readonly kind: "ended"; readonly pid: number; readonly waitStatus: number }
+  | { readonly kind: "readable"; readonly fd: number }
+  | { readonly kind: "deadline" };
+
+export interface Awaited {
+  readonly fds: readonly Polled[];
+  /** Negative: for ever. */
+  readonly milliseconds: number;
+}
+
+// Bits of takeSignals. CHLD (2) only wakes: the children themselves are the happenings.
+const reported: readonly (readonly [number, WatchedSignal])[] = [
+  [1, "TERM"],
+  [4, "HUP"],
+  [8, "ALRM"],
+  [16, "INT"],
+  [32, "CONT"],
+  [64, "USR1"],
+  [128, "USR2"],
+  [256, "QUIT"],
+  [512, "WINCH"],
+];
+
+export function awaitHappenings(system: System, awaited: Awaited): readonly Happening[] {
+  const happenings: Happening[] = [];
+  const ready = system.poll(awaited.fds, awaited.milliseconds);
+  const signals = system.takeSignals();
+  for (const [bit, signal] of reported) {
+    if (Math.floor(signals / bit) % 2 === 1) happenings.push({ kind: "signal", signal });
+  }
+  for (let child = system.reap(); child.pid !== 0; child = system.reap()) {
+    happenings.push({ kind: "ended", pid: child.pid, waitStatus: child.waitStatus });
+  }
+  let index = 0;
+  for (const polled of awaited.fds) {
+    if (ready > 0 && system.isReady(index)) happenings.push({ kind: "readable", fd: polled.fd });
+    index++;
+  }
+  if (ready === 0) happenings.push({ kind: "deadline" });
+  return happenings;
+}

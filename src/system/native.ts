@@ -1,0 +1,68 @@
+// Signatures of the C functions in posix.c: the one list. scripts/bindings.mjs makes the FFI manifest and the C header
+// from it. Under Node these declarations have no bodies: only posix.ts and bin may import this module.
+//
+// Convention: a negative result is -errno; anything longer than a number goes into a buffer that was passed in.
+// A string carries one character (0 to 255) per byte.
+
+export declare function posix_argument(index: number, into: Uint8Array): number;
+export declare function posix_environment(name: string, into: Uint8Array): number;
+export declare function posix_service_directory(into: Uint8Array): number;
+
+export declare function posix_open(path: string, flags: number, mode: number): number;
+export declare function posix_close_fd(fd: number): number;
+export declare function posix_read(fd: number, into: Uint8Array, from: number, to: number): number;
+export declare function posix_write(fd: number, bytes: Uint8Array, from: number, to: number): number;
+export declare function posix_write_text(fd: number, text: string): number;
+export declare function posix_write_at(fd: number, bytes: Uint8Array, offset: number): number;
+export declare function posix_replace(temporary: string, path: string, bytes: Uint8Array): number;
+export declare function posix_replace_text(temporary: string, path: string, text: string): number;
+export declare function posix_stat(path: string, follow: number, into: Uint8Array): number;
+export declare function posix_stat_fd(fd: number, into: Uint8Array): number;
+export declare function posix_file_system(path: string): number;
+export declare function posix_mkdir(path: string, mode: number): number;
+export declare function posix_mkfifo(path: string, mode: number): number;
+export declare function posix_readlink(path: string, into: Uint8Array): number;
+export declare function posix_unlink(path: string): number;
+export declare function posix_chdir(path: string): number;
+export declare function posix_fchdir(fd: number): number;
+export declare function posix_directory_open(path: string): number;
+export declare function posix_directory_next(into: Uint8Array): number;
+export declare function posix_directory_close(): number;
+export declare function posix_pipe(into: Uint8Array): number;
+export declare function posix_move_fd(from: number, to: number): number;
+export declare function posix_set_nonblocking(fd: number): number;
+export declare function posix_flock(fd: number): number;
+export declare function posix_unread(fd: number): number;
+export declare function posix_is_terminal(fd: number): number;
+
+export declare function posix_clock_wall(into: Uint8Array): number;
+export declare function posix_clock_monotonic(): number;
+export declare function posix_clock_boot(): number;
+export declare function posix_ticks(): number;
+
+export declare function posix_pid(): number;
+export declare function posix_kill(pid: number, signal: number): number;
+export declare function posix_pidfd(pid: number): number;
+export declare function posix_pidfd_status(fd: number): number;
+export declare function posix_reap(into: Uint8Array): number;
+export declare function posix_spawn_begin(exitCode: number, searchPath: number): number;
+export declare function posix_spawn_argument(text: string): number;
+export declare function posix_spawn_step(kind: number, first: number, second: number, text: string): number;
+export declare function posix_spawn_run(into: Uint8Array): number;
+
+export declare function posix_signals_watch(mask: number): number;
+export declare function posix_signals_taken(): number;
+export declare function posix_poll_clear(): number;
+export declare function posix_poll_add(fd: number, events: number): number;
+export declare function posix_poll_wait(milliseconds: number): number;
+export declare function posix_poll_ready(index: number): number;
+
+export declare function posix_inotify_open(): number;
+export declare function posix_inotify_add(fd: number, path: string, mask: number): number;
+export declare function posix_inotify_remove(fd: number, watch: number): number;
+
+export declare function posix_title(argument: number, bytes: Uint8Array): number;
+export declare function posix_guard(on: number): number;
+export declare function posix_keep(text: string): number;
+export declare function posix_keep_fd(fd: number, on: number): number;
+export declare function posix_kept(into: Uint8Array): number;

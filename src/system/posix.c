@@ -1,0 +1,799 @@
+/*
+ * posix.c: the system calls, one function each, as listed in native.ts. It decides nothing: a negative result is
+ * -errno, anything longer than a number goes into a buffer that was passed in.
+ *
+ * Two things live here because no compiled TypeScript can: what a child does between vfork and exec (given as a list
+ * of steps), and the crash net at the end of the file.
+ *
+ * Numbers arrive as doubles. Every one is checked with a condition that NaN fails. Strings arrive as UTF-8 in which
+ * each character (0 to 255) stands for one byte.
+ */
+#define _GNU_SOURCE
+#include "posix.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SERVICE_DIRECTORY
+#define SERVICE_DIRECTORY "/etc/service/"
+#endif
+
+#define IN_RANGE(x, low, high) ((x) >= (low) && (x) <= (high))
+#define IS_FD(x) IN_RANGE(x, 0, INT_MAX)
+
+static int argument_count;
+static char **argument_list;
+extern char **environ;
+
+static double result(long r) { return r < 0 ? -(double)errno : (double)r; }
+
+/* ── byte strings ── */
+
+/* The texts of one call, packed one behind the other: a few calls touch a single page. */
+static char arena[128 * 1024];
+static size_t arena_used;
+
+static void arena_clear(void) { arena_used = 0; }
+
+/* Undoes the UTF-8 of a byte string; answers NULL with errno set when it cannot be a C string. */
+static char *text_of(const uint8_t *s, size_t n) {
+  char *start = arena + arena_used, *to = start, *end = arena + sizeof arena - 1;
+  for (size_t i = 0; i < n; i++) {
+    unsigned c = s[i];
+    if (c >= 0x80 && i + 1 < n) c = (c & 3) << 6 | (s[++i] & 0x3f);
+    if (c == 0) return errno = EINVAL, NULL;
+    if (to == end) return errno = ENAMETOOLONG, NULL;
+    *to++ = (char)c;
+  }
+  *to++ = 0;
+  arena_used = (size_t)(to - arena);
+  return start;
+}
+
+/* The same for content, where NUL is a byte like any other. */
+static char *content_of(const uint8_t *s, size_t n, size_t *length) {
+  char *start = arena + arena_used, *to = start, *end = arena + sizeof arena;
+  for (size_t i = 0; i < n; i++) {
+    unsigned c = s[i];
+    if (c >= 0x80 && i + 1 < n) c = (c & 3) << 6 | (s[++i] & 0x3f);
+    if (to == end) return errno = EFBIG, NULL;
+    *to++ = (char)c;
+  }
+  *length = (size_t)(to - start);
+  arena_used = (size_t)(to - arena);
+  return start;
+}
+
+#define TEXT(name)                                                                                                     \
+  char *name##_text = text_of(name, name##_length);                                                                    \
+  if (!name##_text) return -(double)errno
+
+static double copy_out(const char *from, size_t n, const uint8_t *into, size_t room) {
+  memcpy((uint8_t *)into, from, n < room ? n : room);
+  return (double)n;
+}
+
+/* ── arguments and environment: full length of the text, whatever fitted ── */
+
+double posix_argument(double index, const uint8_t *into, size_t into_length) {
+  if (!(index >= 0 && index < argument_count)) return -EINVAL;
+  const char *text = argument_list[(int)index];
+  return copy_out(text, strlen(text), into, into_length);
+}
+
+double posix_environment(const uint8_t *name, size_t name_length, const uint8_t *into, size_t into_length) {
+  arena_clear();
+  TEXT(name);
+  const char *text = getenv(name_text);
+  if (!text) return -ENOENT;
+  return copy_out(text, strlen(text), into, into_length);
+}
+
+double posix_service_directory(const uint8_t *into, size_t into_length) {
+  return copy_out(SERVICE_DIRECTORY, sizeof SERVICE_DIRECTORY - 1, into, into_length);
+}
+
+/* ── files ── */
+
+double posix_open(const uint8_t *path, size_t path_length, double flags, double mode) {
+  arena_clear();
+  TEXT(path);
+  if (!IN_RANGE(flags, 0, INT_MAX) || !IN_RANGE(mode, 0, 07777)) return -EINVAL;
+  return result(open(path_text, (int)flags | O_CLOEXEC, (mode_t)mode));
+}
+
+double posix_close_fd(double fd) { return IS_FD(fd) ? result(close((int)fd)) : -EBADF; }
+
+double posix_read(double fd, const uint8_t *into, size_t into_length, double from, double to) {
+  if (!IS_FD(fd) || !(from >= 0 && to >= from && to <= (double)into_length)) return -EINVAL;
+  return result(read((int)fd, (uint8_t *)into + (size_t)from, (size_t)(to - from)));
+}
+
+double posix_write(double fd, const uint8_t *bytes, size_t bytes_length, double from, double to) {
+  if (!IS_FD(fd) || !(from >= 0 && to >= from && to <= (double)bytes_length)) return -EINVAL;
+  return result(write((int)fd, bytes + (size_t)from, (size_t)(to - from)));
+}
+
+double posix_write_text(double fd, const uint8_t *text, size_t text_length) {
+  size_t length;
+  if (!IS_FD(fd)) return -EINVAL;
+  arena_clear();
+  char *content = content_of(text, text_length, &length);
+  return content ? result(write((int)fd, content, length)) : -(double)errno;
+}
+
+double posix_write_at(double fd, const uint8_t *bytes, size_t bytes_length, double offset) {
+  if (!IS_FD(fd) || !IN_RANGE(offset, 0, 1e15)) return -EINVAL;
+  return result(pwrite((int)fd, bytes, bytes_length, (off_t)offset));
+}
+
+/* Which step of a replacement failed is added to -errno in thousands; a short write is errno 0 of step 2. */
+static double replace(const char *temporary, const char *path, const void *bytes, size_t length) {
+  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return -(1000.0 + errno);
+  ssize_t written = write(fd, bytes, length);
+  int why = errno;
+  close(fd);
+  if (written != (ssize_t)length) return unlink(temporary), -(2000.0 + (written < 0 ? why : 0));
+  if (rename(temporary, path) < 0) return -(3000.0 + errno);
+  return 0;
+}
+
+double posix_replace(const uint8_t *temporary, size_t temporary_length, const uint8_t *path, size_t path_length,
+                     const uint8_t *bytes, size_t bytes_length) {
+  arena_clear();
+  TEXT(temporary);
+  TEXT(path);
+  return replace(temporary_text, path_text, bytes, bytes_length);
+}
+
+double posix_replace_text(const uint8_t *temporary, size_t temporary_length, const uint8_t *path, size_t path_length,
+                          const uint8_t *text, size_t text_length) {
+  size_t length;
+  arena_clear();
+  TEXT(temporary);
+  TEXT(path);
+  char *content = content_of(text, text_length, &length);
+  return content ? replace(temporary_text, path_text, content, length) : -(double)errno;
+}
+
+/* The kernel's struct statx; musl's headers have none. */
+struct extended_stat {
+  uint32_t mask, block_size;
+  uint64_t attributes;
+  uint32_t links, uid, gid;
+  uint16_t mode, spare;
+  uint64_t inode, size, blocks, attributes_mask;
+  struct {
+    int64_t seconds;
+    uint32_t nanoseconds, spare;
+  } accessed, born, changed, modified;
+  uint32_t special_major, special_minor, device_major, device_minor;
+  uint64_t more[14];
+};
+
+/* Nine doubles: mode, size, links, mtime s, ns, ctime s, ns, birth s, ns (0 where unknown); then device and inode,
+   8 bytes each. */
+static double put_stat(int fd, const char *path, int flags, const uint8_t *into, size_t room) {
+  struct extended_stat s = {0};
+  uint64_t device;
+  if (room < 88) return -EINVAL;
+#ifdef SYS_statx
+  if (syscall(SYS_statx, fd, path, flags, 0xfff, &s) == 0) device = (uint64_t)s.device_major << 32 | s.device_minor;
+  else if (errno != ENOSYS && errno != EPERM) return -(double)errno;
+  else
+#endif
+  { /* an old kernel, or a container that does not let statx through */
+    struct stat old;
+    if (fstatat(fd, path, &old, flags) < 0) return -(double)errno;
+    s.mode = (uint16_t)old.st_mode, s.size = (uint64_t)old.st_size, s.links = (uint32_t)old.st_nlink;
+    s.modified.seconds = old.st_mtim.tv_sec, s.modified.nanoseconds = (uint32_t)old.st_mtim.tv_nsec;
+    s.changed.seconds = old.st_ctim.tv_sec, s.changed.nanoseconds = (uint32_t)old.st_ctim.tv_nsec;
+    s.inode = old.st_ino, device = old.st_dev;
+  }
+  double d[9] = {s.mode,
+                 (double)s.size,
+                 s.links,
+                 (double)s.modified.seconds,
+                 s.modified.nanoseconds,
+                 (double)s.changed.seconds,
+                 s.changed.nanoseconds,
+                 (double)s.born.seconds,
+                 s.born.nanoseconds};
+  memcpy((uint8_t *)into, d, 72);
+  memcpy((uint8_t *)into + 72, &device, 8);
+  memcpy((uint8_t *)into + 80, &s.inode, 8);
+  return 0;
+}
+
+double posix_stat(const uint8_t *path, size_t path_length, double follow, const uint8_t *into, size_t into_length) {
+  arena_clear();
+  TEXT(path);
+  return put_stat(AT_FDCWD, path_text, follow == 0 ? AT_SYMLINK_NOFOLLOW : 0, into, into_length);
+}
+
+double posix_stat_fd(double fd, const uint8_t *into, size_t into_length) {
+  return IS_FD(fd) ? put_stat((int)fd, "", AT_EMPTY_PATH, into, into_length) : -EBADF;
+}
+
+double posix_file_system(const uint8_t *path, size_t path_length) {
+  struct statfs s;
+  arena_clear();
+  TEXT(path);
+  return statfs(path_text, &s) < 0 ? -(double)errno : (double)(uint32_t)s.f_type;
+}
+
+double posix_mkdir(const uint8_t *path, size_t path_length, double mode) {
+  arena_clear();
+  TEXT(path);
+  return IN_RANGE(mode, 0, 07777) ? result(mkdir(path_text, (mode_t)mode)) : -EINVAL;
+}
+
+double posix_mkfifo(const uint8_t *path, size_t path_length, double mode) {
+  arena_clear();
+  TEXT(path);
+  return IN_RANGE(mode, 0, 07777) ? result(mkfifo(path_text, (mode_t)mode)) : -EINVAL;
+}
+
+double posix_readlink(const uint8_t *path, size_t path_length, const uint8_t *into, size_t into_length) {
+  arena_clear();
+  TEXT(path);
+  return result(readlink(path_text, (char *)into, into_length));
+}
+
+double posix_unlink(const uint8_t *path, size_t path_length) {
+  arena_clear();
+  TEXT(path);
+  return result(unlink(path_text));
+}
+
+double posix_chdir(const uint8_t *path, size_t path_length) {
+  arena_clear();
+  TEXT(path);
+  return result(chdir(path_text));
+}
+
+double posix_fchdir(double fd) { return IS_FD(fd) ? result(fchdir((int)fd)) : -EBADF; }
+
+/* One directory is read at a time. */
+static DIR *listing;
+
+double posix_directory_open(const uint8_t *path, size_t path_length) {
+  arena_clear();
+  TEXT(path);
+  if (listing) closedir(listing);
+  listing = opendir(path_text);
+  return listing ? 0 : -(double)errno;
+}
+
+/* Length of the next name, 0 at the end. */
+double posix_directory_next(const uint8_t *into, size_t into_length) {
+  if (!listing) return -EBADF;
+  errno = 0;
+  struct dirent *entry = readdir(listing);
+  if (!entry) return -(double)errno;
+  return copy_out(entry->d_name, strlen(entry->d_name), into, into_length);
+}
+
+double posix_directory_close(void) {
+  if (listing) closedir(listing);
+  listing = NULL;
+  return 0;
+}
+
+/* Two doubles: read end, write end. */
+double posix_pipe(const uint8_t *into, size_t into_length) {
+  int ends[2];
+  if (into_length < 16) return -EINVAL;
+  if (pipe2(ends, O_CLOEXEC) < 0) return -(double)errno;
+  double d[2] = {ends[0], ends[1]};
+  memcpy((uint8_t *)into, d, 16);
+  return 0;
+}
+
+/* Makes `to` the same open file as `from`, to be inherited by children, and closes `from`. */
+double posix_move_fd(double from, double to) {
+  if (!IS_FD(from) || !IS_FD(to)) return -EBADF;
+  if (from == to) return result(fcntl((int)from, F_SETFD, 0));
+  if (dup2((int)from, (int)to) < 0) return -(double)errno;
+  close((int)from);
+  return 0;
+}
+
+double posix_set_nonblocking(double fd) {
+  if (!IS_FD(fd)) return -EBADF;
+  int flags = fcntl((int)fd, F_GETFL);
+  return flags < 0 ? -(double)errno : result(fcntl((int)fd, F_SETFL, flags | O_NONBLOCK));
+}
+
+double posix_flock(double fd) { return IS_FD(fd) ? result(flock((int)fd, LOCK_EX | LOCK_NB)) : -EBADF; }
+
+double posix_unread(double fd) {
+  int n = 0;
+  if (!IS_FD(fd)) return -EBADF;
+  return ioctl((int)fd, FIONREAD, &n) < 0 ? -(double)errno : n;
+}
+
+double posix_is_terminal(double fd) { return IS_FD(fd) && isatty((int)fd) ? 1 : 0; }
+
+/* ── clocks ── */
+
+/* Two doubles: seconds, nanoseconds. */
+double posix_clock_wall(const uint8_t *into, size_t into_length) {
+  struct timespec t;
+  if (into_length < 16) return -EINVAL;
+  clock_gettime(CLOCK_REALTIME, &t);
+  double d[2] = {(double)t.tv_sec, (double)t.tv_nsec};
+  memcpy((uint8_t *)into, d, 16);
+  return 0;
+}
+
+static double milliseconds(clockid_t clock) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+double posix_clock_monotonic(void) { return milliseconds(CLOCK_MONOTONIC); }
+
+double posix_clock_boot(void) { return milliseconds(CLOCK_BOOTTIME); }
+
+/* Unit of start times in /proc/PID/stat, per second. */
+double posix_ticks(void) { return (double)sysconf(_SC_CLK_TCK); }
+
+/* ── processes ── */
+
+static sigset_t inherited_mask, watched_mask;
+
+double posix_pid(void) { return getpid(); }
+
+double posix_kill(double pid, double signal) {
+  if (!IN_RANGE(pid, 1, INT_MAX) || !IN_RANGE(signal, 0, 64)) return -EINVAL;
+  return result(kill((pid_t)pid, (int)signal));
+}
+
+double posix_pidfd(double pid) {
+#ifdef SYS_pidfd_open
+  return IN_RANGE(pid, 1, INT_MAX) ? result(syscall(SYS_pidfd_open, (pid_t)pid, 0)) : -EINVAL;
+#else
+  return pid < 0 ? -EINVAL : -ENOSYS;
+#endif
+}
+
+/* Wait status of a process that is not our child and has ended, where the kernel tells it (Linux 6.15). */
+double posix_pidfd_status(double fd) {
+  uint32_t info[16] = {1 << 3 /* PIDFD_INFO_EXIT */};
+  if (!IS_FD(fd)) return -EBADF;
+  if (ioctl((int)fd, _IOWR(0xff, 11, uint8_t[64]), info) < 0) return -(double)errno;
+  return info[0] & 1 << 3 ? (double)(int32_t)info[15] : -ENODATA;
+}
+
+/* Pid of one ended child (0: none) and its wait status as a double. */
+double posix_reap(const uint8_t *into, size_t into_length) {
+  int status = 0;
+  if (into_length < 8) return -EINVAL;
+  pid_t pid = waitpid(-1, &status, WNOHANG);
+  if (pid < 0) return errno == ECHILD ? 0 : -(double)errno;
+  double d = status;
+  memcpy((uint8_t *)into, &d, 8);
+  return pid;
+}
+
+enum { step_chdir, step_dup, step_session, step_record, step_fchdir };
+struct step {
+  int kind, first, second;
+  const char *text;
+};
+static struct {
+  const char *arguments[16];
+  int argument_count, step_count, exit_code, search_path;
+  struct step steps[8];
+} plan;
+
+double posix_spawn_begin(double exit_code, double search_path) {
+  if (!IN_RANGE(exit_code, 0, 255)) return -EINVAL;
+  arena_clear();
+  memset(&plan, 0, sizeof plan);
+  plan.exit_code = (int)exit_code;
+  plan.search_path = search_path != 0;
+  return 0;
+}
+
+double posix_spawn_argument(const uint8_t *text, size_t text_length) {
+  if (plan.argument_count >= 15) return -E2BIG;
+  TEXT(text);
+  plan.arguments[plan.argument_count++] = text_text;
+  return 0;
+}
+
+double posix_spawn_step(double kind, double first, double second, const uint8_t *text, size_t text_length) {
+  if (plan.step_count >= 8) return -E2BIG;
+  if (!IN_RANGE(kind, step_chdir, step_fchdir) || !IN_RANGE(first, -1, INT_MAX) || !IN_RANGE(second, -1, INT_MAX)) return -EINVAL;
+  TEXT(text);
+  plan.steps[plan.step_count++] = (struct step){(int)kind, (int)first, (int)second, text_text};
+  return 0;
+}
+
+static void put(uint8_t *to, uint64_t value, int size) {
+  for (int i = 0; i < size; i++) to[i] = (uint8_t)(value >> (8 * i));
+}
+
+/* The child writes into the record who it is: pid, phase, boot clock, wall clock. Whoever ends the supervisor at
+   whatever moment, a living child is on record (and until exec it holds the supervisor's lock as well). */
+static int write_record(int fd, int phase) {
+  uint8_t record[32];
+  struct timespec boot, wall;
+  clock_gettime(CLOCK_BOOTTIME, &boot);
+  clock_gettime(CLOCK_REALTIME, &wall);
+  put(record, (uint64_t)getpid(), 4);
+  put(record + 4, (uint64_t)phase, 4);
+  put(record + 8, (uint64_t)boot.tv_sec * 1000 + (uint64_t)boot.tv_nsec / 1000000, 8);
+  put(record + 16, (uint64_t)wall.tv_sec, 8);
+  put(record + 24, (uint64_t)wall.tv_nsec, 8);
+  return pwrite(fd, record, sizeof record, 0) < 0 ? -1 : 0;
+}
+
+static int take(const struct step *step) {
+  switch (step->kind) {
+  case step_chdir: return chdir(step->text);
+  case step_fchdir: return fchdir(step->first);
+  case step_dup: return step->first == step->second ? fcntl(step->first, F_SETFD, 0) : dup2(step->first, step->second);
+  case step_session: return setsid();
+  default: write_record(step->first, step->second); return 0; /* a full disk does not keep a service down */
+  }
+}
+
+/* Exec along PATH as the field's programs do: what does not exist or is not permitted is passed over. */
+static void exec_along_path(void) {
+  char file[PATH_MAX];
+  const char *name = plan.arguments[0], *path = getenv("PATH");
+  int why = ENOENT;
+  if (!path) path = "/bin:/usr/bin";
+  for (;;) {
+    size_t n = strcspn(path, ":");
+    if (n + strlen(name) + 3 < sizeof file) {
+      memcpy(file, n ? path : ".", n ? n : 1);
+      size_t at = n ? n : 1;
+      file[at] = '/';
+      strcpy(file + at + 1, name);
+      execve(file, (char **)plan.arguments, environ);
+      if (errno != ENOENT) why = errno;
+      if (errno != ENOENT && errno != EACCES && errno != EPERM && errno != EISDIR) break;
+    }
+    if (!path[n]) break;
+    path += n + 1;
+  }
+  errno = why;
+}
+
+/* Pid of the child. A child that fails before or at exec has said so into `into` (two doubles: number of the failed
+   step, counted from 1, 0 if none; errno) and ends with the plan's exit code. vfork: it shares our memory until then. */
+double posix_spawn_run(const uint8_t *into, size_t into_length) {
+  if (into_length < 16 || plan.argument_count < 1) return -EINVAL;
+  volatile int failed_step = 0, why = 0;
+  sigset_t before, all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  pid_t pid = vfork();
+  if (pid == 0) {
+    for (int i = 0; i < plan.step_count; i++)
+      if (take(&plan.steps[i]) < 0) {
+        why = errno;
+        failed_step = i + 1;
+        _exit(plan.exit_code);
+      }
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    for (int s = 1; s < 32; s++)
+      if (sigismember(&watched_mask, s) == 1) sigaction(s, &standard, NULL);
+    sigset_t mask = inherited_mask;
+    for (int s = 1; s < 32; s++)
+      if (sigismember(&watched_mask, s) == 1) sigdelset(&mask, s);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    if (plan.search_path) exec_along_path();
+    else execve(plan.arguments[0], (char **)plan.arguments, environ);
+    why = errno;
+    failed_step = plan.step_count + 1;
+    _exit(plan.exit_code);
+  }
+  int fork_error = errno;
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  if (pid < 0) return -(double)fork_error;
+  double d[2] = {failed_step, why};
+  memcpy((uint8_t *)into, d, 16);
+  return pid;
+}
+
+/* ── waiting: watched signals are blocked at every other moment ── */
+
+static const int watchable[] = {SIGTERM, SIGCHLD, SIGHUP, SIGALRM, SIGINT, SIGCONT, SIGUSR1, SIGUSR2, SIGQUIT, SIGWINCH};
+static volatile sig_atomic_t taken;
+
+static void take_signal(int signal) {
+  for (unsigned i = 0; i < sizeof watchable / sizeof *watchable; i++)
+    if (watchable[i] == signal) taken |= 1 << i;
+}
+
+/* Bit i of the mask stands for watchable[i]; native.ts's side of this list is `signals` in system.ts. */
+double posix_signals_watch(double mask) {
+  if (!IN_RANGE(mask, 0, 1023)) return -EINVAL;
+  for (unsigned i = 0; i < sizeof watchable / sizeof *watchable; i++)
+    if ((int)mask >> i & 1) {
+      struct sigaction action = {.sa_handler = take_signal, .sa_flags = watchable[i] == SIGCHLD ? SA_NOCLDSTOP : 0};
+      sigaddset(&watched_mask, watchable[i]);
+      sigprocmask(SIG_BLOCK, &watched_mask, NULL);
+      sigaction(watchable[i], &action, NULL);
+    }
+  return 0;
+}
+
+double posix_signals_taken(void) {
+  int t = taken;
+  taken = 0;
+  return t;
+}
+
+static struct pollfd few[8], *polled = few;
+static int polled_count, polled_room = 8;
+
+double posix_poll_clear(void) { return polled_count = 0; }
+
+/* Events: 1 readable, 2 only its end or error. Answers its index. */
+double posix_poll_add(double fd, double events) {
+  if (!IS_FD(fd)) return -EBADF;
+  if (polled_count == polled_room) {
+    struct pollfd *more = malloc(sizeof *more * (size_t)polled_room * 2);
+    if (!more) return -ENOMEM;
+    memcpy(more, polled, sizeof *more * (size_t)polled_count);
+    if (polled != few) free(polled);
+    polled = more;
+    polled_room *= 2;
+  }
+  polled[polled_count] = (struct pollfd){.fd = (int)fd, .events = events == 1 ? POLLIN : 0};
+  return polled_count++;
+}
+
+#ifdef FAULT_INJECTION
+static void maybe_fault(void);
+#else
+#define maybe_fault() ((void)0)
+#endif
+
+/* Waits for a polled descriptor, a watched signal or the time (negative: for ever). */
+double posix_poll_wait(double ms) {
+  struct timespec time, *limit = NULL;
+  if (ms >= 0) {
+    if (ms > 1e12) ms = 1e12;
+    time.tv_sec = (time_t)(ms / 1e3);
+    time.tv_nsec = (long)((ms - (double)time.tv_sec * 1e3) * 1e6);
+    limit = &time;
+  }
+  maybe_fault();
+  sigset_t open_mask = inherited_mask;
+  for (int s = 1; s < 32; s++)
+    if (sigismember(&watched_mask, s) == 1) sigdelset(&open_mask, s);
+  int n = ppoll(polled, (nfds_t)polled_count, limit, &open_mask);
+  if (n < 0)
+    for (int i = 0; i < polled_count; i++) polled[i].revents = 0;
+  return result(n);
+}
+
+double posix_poll_ready(double index) {
+  return index >= 0 && index < polled_count ? polled[(int)index].revents != 0 : -EINVAL;
+}
+
+/* ── inotify ── */
+
+double posix_inotify_open(void) { return result(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)); }
+
+double posix_inotify_add(double fd, const uint8_t *path, size_t path_length, double mask) {
+  arena_clear();
+  TEXT(path);
+  if (!IS_FD(fd) || !IN_RANGE(mask, 1, 4294967295.0)) return -EINVAL;
+  return result(inotify_add_watch((int)fd, path_text, (uint32_t)mask));
+}
+
+double posix_inotify_remove(double fd, double watch) {
+  if (!IS_FD(fd) || !IN_RANGE(watch, 0, INT_MAX)) return -EINVAL;
+  return result(inotify_rm_watch((int)fd, (int)watch));
+}
+
+/* ── the process title: writes over an argument in place; its length stays ── */
+
+double posix_title(double argument, const uint8_t *bytes, size_t bytes_length) {
+  if (!(argument >= 0 && argument < argument_count)) return -EINVAL;
+  char *title = argument_list[(int)argument];
+  if (bytes_length != strlen(title)) return -EINVAL;
+  memcpy(title, bytes, bytes_length);
+  return 0;
+}
+
+/*
+ * ── the crash net ──
+ *
+ * A guarded program (a supervisor) cannot end by accident: a trap of the runtime, a fatal signal, a stack overflow or
+ * exhausted memory re-executes it in place: same pid, same children. What it last kept (posix_keep) is handed over in
+ * an unnamed file whose number is in the environment; the descriptors it named stay open. Programs that are not
+ * guarded end with 111.
+ */
+#define STATE "RUNIT_TS_STATE="
+static int guarded, kept_fd = -1, crashes;
+static uint8_t *kept;
+static size_t kept_length, kept_room;
+static int kept_fds[32], kept_fd_count;
+static double last_crash;
+
+double posix_guard(double on) {
+  guarded = on != 0;
+  return 0;
+}
+
+double posix_keep(const uint8_t *text, size_t text_length) {
+  if (text_length > kept_room) {
+    size_t room = (text_length + 255) / 256 * 512;
+    uint8_t *more = malloc(room);
+    if (!more) return -ENOMEM;
+    free(kept);
+    kept = more;
+    kept_room = room;
+  }
+  memcpy(kept, text, text_length);
+  kept_length = text_length;
+  return 0;
+}
+
+double posix_keep_fd(double fd, double on) {
+  if (!IS_FD(fd)) return -EBADF;
+  int n = 0;
+  for (int i = 0; i < kept_fd_count; i++)
+    if (kept_fds[i] != (int)fd) kept_fds[n++] = kept_fds[i];
+  kept_fd_count = n;
+  if (on == 0) return 0;
+  if (n == sizeof kept_fds / sizeof *kept_fds) return -EMFILE;
+  if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0) return -(double)errno;
+  kept_fds[kept_fd_count++] = (int)fd;
+  return 0;
+}
+
+/* What the crashed instance kept: its length, -ENOENT for an ordinary start. */
+double posix_kept(const uint8_t *into, size_t into_length) {
+  if (kept_fd < 0) return -ENOENT;
+  ssize_t n = pread(kept_fd, arena, sizeof arena, 0), length = 0;
+  for (ssize_t i = 0; i < n; i++) {
+    unsigned c = (uint8_t)arena[i];
+    if (c >= 0x80 && i + 1 < n) c = (c & 3) << 6 | ((uint8_t)arena[++i] & 0x3f);
+    if ((size_t)length < into_length) ((uint8_t *)into)[length] = (uint8_t)c;
+    length++;
+  }
+  return n < 0 ? -(double)errno : (double)length;
+}
+
+static void say(const char *text) {
+  if (write(2, text, strlen(text)) < 0) return;
+}
+
+/* Runs on the crash stack, on a heap that may be broken: nothing here allocates. */
+static _Noreturn void recover(const char *why) {
+  static volatile sig_atomic_t inside;
+  static char state[64], *environment[4096];
+  if (inside) _exit(111);
+  inside = 1;
+  say(argument_count > 0 ? argument_list[0] : "runit-ts");
+  say(argument_count > 1 && guarded ? " " : "");
+  say(argument_count > 1 && guarded ? argument_list[1] : "");
+  say(guarded ? ": warning: " : ": fatal: ");
+  say(why);
+  say(guarded ? ", restarting in place.\n" : ".\n");
+  if (!guarded) _exit(111);
+
+  double now = milliseconds(CLOCK_MONOTONIC);
+  crashes = now - last_crash < 10000 ? crashes + 1 : 1;
+  if (crashes > 3) { /* what it is handed may be what kills it: begin afresh, and not too often */
+    struct timespec second = {1, 0};
+    kept_length = 0;
+    kept_fd_count = 0;
+    nanosleep(&second, NULL);
+  }
+  int fd = memfd_create("state", 0);
+  if (fd >= 0 && write(fd, kept, kept_length) != (ssize_t)kept_length) kept_length = 0;
+  for (int i = 0; i < kept_fd_count; i++) fcntl(kept_fds[i], F_SETFD, 0);
+  snprintf(state, sizeof state, STATE "%d,%d,%.0f", kept_length ? fd : -1, crashes, now);
+  int n = 0;
+  environment[n++] = state;
+  for (char **e = environ; *e && n < 4095; e++) environment[n++] = *e;
+  execve("/proc/self/exe", argument_list, environment);
+  if (argument_count > 0) execvpe(argument_list[0], argument_list, environment);
+  say("unable to restart in place.\n");
+  _exit(111); /* what it supervised lives on, to be adopted by the next instance */
+}
+
+static void crash(int signal) {
+  recover(signal == SIGABRT ? "internal error" : signal == SIGSEGV ? "memory fault" : "fatal signal");
+}
+
+_Noreturn void __wrap_scr_trap(const char *why) { recover(why); }
+
+_Noreturn void __wrap_scr_trap_fmt(const char *format, ...) {
+  static char text[256];
+  va_list list;
+  va_start(list, format);
+  vsnprintf(text, sizeof text, format, list);
+  va_end(list);
+  recover(text);
+}
+
+#ifdef FAULT_INJECTION
+/* For tests only, never in the shipped binary: RUNIT_TS_FAULT=trap|segv|stack|memory|exit@N acts at the N-th wait. */
+static volatile char sink;
+static __attribute__((noinline)) void overflow(int depth) {
+  volatile char page[4096];
+  page[depth % 4096] = (char)depth;
+  sink = page[0];
+  if (sink != 2) overflow(depth + 1);
+  sink = page[1];
+}
+static void maybe_fault(void) {
+  static int waits;
+  const char *fault = getenv("RUNIT_TS_FAULT"), *at;
+  waits++;
+  if (!fault || !(at = strchr(fault, '@')) || atoi(at + 1) != waits) return;
+  if (!strncmp(fault, "trap", 4)) __wrap_scr_trap("injected trap");
+  if (!strncmp(fault, "segv", 4)) *(volatile int *)0 = 1;
+  if (!strncmp(fault, "stack", 5)) overflow(0);
+  if (!strncmp(fault, "memory", 6)) {
+    struct rlimit none = {0, 0}, old;
+    getrlimit(RLIMIT_AS, &old);
+    none.rlim_max = old.rlim_max;
+    setrlimit(RLIMIT_AS, &none);
+    while (malloc(4096)) {}
+    setrlimit(RLIMIT_AS, &old);
+    abort(); /* what the runtime does on a failed allocation */
+  }
+}
+#endif
+
+int __real_main(int, char **);
+int __wrap_main(int argc, char **argv) {
+  static char name[] = "runit-ts", *only[] = {name, NULL};
+  static char stack[16384];
+  static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+  argument_count = argc;
+  argument_list = argv;
+  sigprocmask(SIG_SETMASK, NULL, &inherited_mask);
+  const char *state = environ && environ[0] && !strncmp(environ[0], STATE, sizeof STATE - 1) ? environ[0] : NULL;
+  if (state) {
+    sscanf(state + sizeof STATE - 1, "%d,%d,%lf", &kept_fd, &crashes, &last_crash);
+    if (kept_fd >= 0) fcntl(kept_fd, F_SETFD, FD_CLOEXEC);
+    environ++;
+  }
+  stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
+  sigaltstack(&alternate, NULL);
+  for (unsigned i = 0; i < sizeof fatal / sizeof *fatal; i++) {
+    struct sigaction action = {.sa_handler = crash, .sa_flags = SA_ONSTACK | SA_NODEFER | SA_RESETHAND};
+    sigaction(fatal[i], &action, NULL);
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, fatal[i]);
+    sigprocmask(SIG_UNBLOCK, &one, NULL);
+  }
+  int code = __real_main(1, only);
+  if (guarded && code == 1) recover("uncaught exception");
+  return code;
+}

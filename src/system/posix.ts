@@ -1,0 +1,375 @@
+// The System that is real.
+
+import type { Timestamp } from "../core/supervise/service.ts";
+import {
+  posix_argument,
+  posix_chdir,
+  posix_clock_boot,
+  posix_clock_monotonic,
+  posix_clock_wall,
+  posix_close_fd,
+  posix_directory_close,
+  posix_directory_next,
+  posix_directory_open,
+  posix_environment,
+  posix_fchdir,
+  posix_file_system,
+  posix_flock,
+  posix_guard,
+  posix_inotify_add,
+  posix_inotify_open,
+  posix_inotify_remove,
+  posix_is_terminal,
+  posix_keep,
+  posix_keep_fd,
+  posix_kept,
+  posix_kill,
+  posix_mkdir,
+  posix_mkfifo,
+  posix_move_fd,
+  posix_open,
+  posix_pid,
+  posix_pidfd,
+  posix_pidfd_status,
+  posix_pipe,
+  posix_poll_add,
+  posix_poll_clear,
+  posix_poll_ready,
+  posix_poll_wait,
+  posix_read,
+  posix_readlink,
+  posix_reap,
+  posix_replace,
+  posix_replace_text,
+  posix_service_directory,
+  posix_set_nonblocking,
+  posix_signals_taken,
+  posix_signals_watch,
+  posix_spawn_argument,
+  posix_spawn_begin,
+  posix_spawn_run,
+  posix_spawn_step,
+  posix_stat,
+  posix_stat_fd,
+  posix_ticks,
+  posix_title,
+  posix_unlink,
+  posix_unread,
+  posix_write_at,
+  posix_write_text,
+} from "./native.ts";
+import type {
+  EndedChild,
+  FileStat,
+  Pipe,
+  Polled,
+  Spawned,
+  SpawnPlan,
+  SpawnStep,
+  Text,
+  WatchedSignal,
+} from "./system.ts";
+import { System } from "./system.ts";
+
+// As in posix.c.
+const stepDirectory = 0;
+const stepDuplicate = 1;
+const stepSession = 2;
+const stepRecord = 3;
+
+const watchable: readonly WatchedSignal[] = [
+  "TERM",
+  "CHLD",
+  "HUP",
+  "ALRM",
+  "INT",
+  "CONT",
+  "USR1",
+  "USR2",
+  "QUIT",
+  "WINCH",
+];
+
+export class PosixSystem extends System {
+  // One buffer for all short answers; grown for a long argument, never given away.
+  #room = new Uint8Array(512);
+
+  override get argv(): readonly string[] {
+    const all: string[] = [];
+    for (;;) {
+      const length = posix_argument(all.length, this.#room);
+      if (length < 0) return all;
+      if (length > this.#room.length) this.#room = new Uint8Array(length);
+      else all.push(textOf(this.#room, length));
+    }
+  }
+
+  override environment(name: string): string | undefined {
+    for (;;) {
+      const length = posix_environment(name, this.#room);
+      if (length < 0) return undefined;
+      if (length <= this.#room.length) return textOf(this.#room, length);
+      this.#room = new Uint8Array(length);
+    }
+  }
+
+  override get serviceDirectory(): string {
+    return textOf(this.#room, posix_service_directory(this.#room));
+  }
+
+  override open(path: string, flags: number, mode: number): number {
+    return posix_open(path, flags, mode);
+  }
+  override close(fd: number): number {
+    return posix_close_fd(fd);
+  }
+  override read(fd: number, into: Uint8Array): number {
+    return posix_read(fd, into, 0, into.length);
+  }
+  override writeText(fd: number, text: string): number {
+    return posix_write_text(fd, text);
+  }
+  override writeAt(fd: number, bytes: Uint8Array, offset: number): number {
+    return posix_write_at(fd, bytes, offset);
+  }
+  override replace(temporary: string, path: string, bytes: Uint8Array): number {
+    return posix_replace(temporary, path, bytes);
+  }
+  override replaceText(temporary: string, path: string, text: string): number {
+    return posix_replace_text(temporary, path, text);
+  }
+  override stat(path: string, follow: boolean): FileStat {
+    return decodeStat(posix_stat(path, follow ? 1 : 0, this.#room), this.#room);
+  }
+  override statFd(fd: number): FileStat {
+    return decodeStat(posix_stat_fd(fd, this.#room), this.#room);
+  }
+  override fileSystem(path: string): number {
+    return posix_file_system(path);
+  }
+  override mkdir(path: string, mode: number): number {
+    return posix_mkdir(path, mode);
+  }
+  override mkfifo(path: string, mode: number): number {
+    return posix_mkfifo(path, mode);
+  }
+  override readlink(path: string): Text {
+    const length = posix_readlink(path, this.#room);
+    return length < 0 ? { errno: -length, text: "" } : { errno: 0, text: textOf(this.#room, length) };
+  }
+  override unlink(path: string): number {
+    return posix_unlink(path);
+  }
+  override chdir(path: string): number {
+    return posix_chdir(path);
+  }
+  override fchdir(fd: number): number {
+    return posix_fchdir(fd);
+  }
+  override list(path: string, into: string[]): number {
+    const opened = posix_directory_open(path);
+    if (opened < 0) return opened;
+    let length = posix_directory_next(this.#room);
+    for (; length > 0; length = posix_directory_next(this.#room)) into.push(textOf(this.#room, length));
+    posix_directory_close();
+    return length;
+  }
+  override pipe(): Pipe {
+    const result = posix_pipe(this.#room);
+    if (result < 0) return { errno: -result, read: -1, write: -1 };
+    return { errno: 0, read: doubleAt(this.#room, 0), write: doubleAt(this.#room, 8) };
+  }
+  override moveFd(from: number, to: number): number {
+    return posix_move_fd(from, to);
+  }
+  override setNonblocking(fd: number): number {
+    return posix_set_nonblocking(fd);
+  }
+  override lock(fd: number): number {
+    return posix_flock(fd);
+  }
+  override unread(fd: number): number {
+    return posix_unread(fd);
+  }
+  override isTerminal(fd: number): boolean {
+    return posix_is_terminal(fd) !== 0;
+  }
+
+  override now(): Timestamp {
+    posix_clock_wall(this.#room);
+    return { seconds: doubleAt(this.#room, 0), nanoseconds: doubleAt(this.#room, 8) };
+  }
+  override monotonic(): number {
+    return posix_clock_monotonic();
+  }
+  override bootClock(): number {
+    return posix_clock_boot();
+  }
+  override get ticksPerSecond(): number {
+    return posix_ticks();
+  }
+
+  override get pid(): number {
+    return posix_pid();
+  }
+  override kill(pid: number, signal: number): number {
+    return posix_kill(pid, signal);
+  }
+  override pidfd(pid: number): number {
+    return posix_pidfd(pid);
+  }
+  override pidfdStatus(fd: number): number {
+    return posix_pidfd_status(fd);
+  }
+  override reap(): EndedChild {
+    const pid = posix_reap(this.#room);
+    return pid <= 0 ? { pid: 0, waitStatus: 0 } : { pid, waitStatus: doubleAt(this.#room, 0) };
+  }
+
+  override spawn(plan: SpawnPlan): Spawned {
+    const steps: SpawnStep[] = [];
+    posix_spawn_begin(plan.exitCode, plan.searchPath ? 1 : 0);
+    for (const argument of plan.argv) {
+      const result = posix_spawn_argument(argument);
+      if (result < 0) return { pid: result, errno: 0, failedStep: "exec" };
+    }
+    if (plan.newSession) {
+      posix_spawn_step(stepSession, 0, 0, "");
+      steps.push("session");
+    }
+    const moves: readonly (readonly [number, number, SpawnStep])[] = [
+      [plan.stdin, 0, "stdin"],
+      [plan.stdout, 1, "stdout"],
+      [plan.stderr, 2, "stderr"],
+    ];
+    for (const [from, to, name] of moves) {
+      if (from < 0) continue;
+      posix_spawn_step(stepDuplicate, from, to, "");
+      steps.push(name);
+    }
+    if (plan.directory !== "") {
+      posix_spawn_step(stepDirectory, 0, 0, plan.directory);
+      steps.push("directory");
+    }
+    if (plan.record >= 0) {
+      posix_spawn_step(stepRecord, plan.record, plan.phase, "");
+      steps.push("exec"); // it cannot fail
+    }
+    const pid = posix_spawn_run(this.#room);
+    if (pid < 0) return { pid, errno: 0, failedStep: "exec" };
+    const failed = doubleAt(this.#room, 0);
+    if (failed === 0) return { pid, errno: 0, failedStep: "exec" };
+    return { pid, errno: doubleAt(this.#room, 8), failedStep: steps[failed - 1] ?? "exec" };
+  }
+
+  override watchSignals(signals: readonly WatchedSignal[]): void {
+    let mask = 0;
+    let bit = 1;
+    for (const signal of watchable) {
+      if (signals.includes(signal)) mask += bit;
+      bit *= 2;
+    }
+    posix_signals_watch(mask);
+  }
+  override takeSignals(): number {
+    return posix_signals_taken();
+  }
+  override poll(fds: readonly Polled[], milliseconds: number): number {
+    posix_poll_clear();
+    for (const polled of fds) posix_poll_add(polled.fd, polled.endOnly ? 2 : 1);
+    return posix_poll_wait(milliseconds);
+  }
+  override isReady(index: number): boolean {
+    return posix_poll_ready(index) > 0;
+  }
+
+  override inotifyOpen(): number {
+    return posix_inotify_open();
+  }
+  override inotifyAdd(fd: number, path: string, mask: number): number {
+    return posix_inotify_add(fd, path, mask);
+  }
+  override inotifyRemove(fd: number, watch: number): number {
+    return posix_inotify_remove(fd, watch);
+  }
+
+  override setTitle(argument: number, text: string): void {
+    posix_title(argument, bytesOf(text));
+  }
+
+  override guard(): void {
+    posix_guard(1);
+  }
+  override keep(text: string): void {
+    posix_keep(text);
+  }
+  override keepFd(fd: number, on: boolean): void {
+    posix_keep_fd(fd, on ? 1 : 0);
+  }
+  override kept(): string | undefined {
+    for (;;) {
+      const length = posix_kept(this.#room);
+      if (length < 0) return undefined;
+      if (length < this.#room.length) return textOf(this.#room, length);
+      this.#room = new Uint8Array(this.#room.length * 4);
+    }
+  }
+}
+
+/** The first `length` bytes as a byte string. */
+function textOf(bytes: Uint8Array, length: number): string {
+  const end = length < bytes.length ? length : bytes.length;
+  let text = "";
+  for (let i = 0; i < end; i++) text += String.fromCharCode(bytes[i] ?? 0);
+  return text;
+}
+
+function bytesOf(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i) % 256;
+  return bytes;
+}
+
+function doubleAt(bytes: Uint8Array, offset: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getFloat64(offset, true);
+}
+
+/** As put_stat in posix.c lays it out. */
+function decodeStat(result: number, bytes: Uint8Array): FileStat {
+  if (result < 0) {
+    return { errno: -result, kind: "other", mode: 0, size: 0, identity: "", inode: "", version: "", changedSeconds: 0 };
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const mode = view.getFloat64(0, true);
+  const modified = `${view.getFloat64(24, true)}.${view.getFloat64(32, true)}`;
+  const changed = `${view.getFloat64(40, true)}.${view.getFloat64(48, true)}`;
+  const device = `${view.getUint32(76, true)}:${view.getUint32(72, true)}`;
+  const inode = `${view.getUint32(84, true)}:${view.getUint32(80, true)}`;
+  const modifiedSeconds = view.getFloat64(24, true) + view.getFloat64(32, true) / 1e9;
+  const changedSeconds = view.getFloat64(40, true) + view.getFloat64(48, true) / 1e9;
+  return {
+    errno: 0,
+    kind: kindOf(mode),
+    mode: mode % 0o10000,
+    size: view.getFloat64(8, true),
+    identity: `${device}/${inode}/${view.getFloat64(56, true)}.${view.getFloat64(64, true)}`,
+    inode,
+    version: `${inode}/${modified}/${changed}`,
+    changedSeconds: modifiedSeconds > changedSeconds ? modifiedSeconds : changedSeconds,
+  };
+}
+
+function kindOf(mode: number): "file" | "directory" | "fifo" | "link" | "other" {
+  switch (mode - (mode % 0o10000)) {
+    case 0o100000:
+      return "file";
+    case 0o040000:
+      return "directory";
+    case 0o010000:
+      return "fifo";
+    case 0o120000:
+      return "link";
+    default:
+      return "other";
+  }
+}

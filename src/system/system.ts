@@ -1,0 +1,169 @@
+// What POSIX offers, as one value that is passed around: the real one is in posix.ts, tests play another. Types only.
+//
+// A result that is negative is -errno (Linux numbers, core/text/errors.ts). Text is byte strings: one character
+// (0 to 255) per byte.
+
+import type { Timestamp } from "../core/supervise/service.ts";
+
+/** Signals that can be awaited; the bit of each is its place in this list (posix.c has the same list). */
+export type WatchedSignal = "TERM" | "CHLD" | "HUP" | "ALRM" | "INT" | "CONT" | "USR1" | "USR2" | "QUIT" | "WINCH";
+
+export interface FileStat {
+  /** 0, or why nothing else here is true. */
+  readonly errno: number;
+  readonly kind: "file" | "directory" | "fifo" | "link" | "other";
+  /** Permission bits. */
+  readonly mode: number;
+  readonly size: number;
+  /** Device, inode and birth: the same text, the same file. */
+  readonly identity: string;
+  /** Inode number alone, in decimal. */
+  readonly inode: string;
+  /** Changes whenever the file is replaced or written. */
+  readonly version: string;
+  /** Seconds since 1970, with fraction: the later of modification and change of the inode. */
+  readonly changedSeconds: number;
+}
+
+export interface Text {
+  /** 0, or why there is no text. */
+  readonly errno: number;
+  readonly text: string;
+}
+
+export interface Pipe {
+  readonly errno: number;
+  readonly read: number;
+  readonly write: number;
+}
+
+/** An ended child; pid 0: none has ended. */
+export interface EndedChild {
+  readonly pid: number;
+  /** As waitpid(2) gives it. */
+  readonly waitStatus: number;
+}
+
+/** What a child does between its birth and its program, in this order. */
+export interface SpawnPlan {
+  /** argv; [0] is the path that is executed, or with `searchPath` the name looked up along PATH. */
+  readonly argv: readonly string[];
+  readonly searchPath: boolean;
+  /** Exit code of a child that cannot get as far as its program. */
+  readonly exitCode: number;
+  readonly newSession: boolean;
+  /** Descriptors for 0, 1 and 2; -1: inherited. */
+  readonly stdin: number;
+  readonly stdout: number;
+  readonly stderr: number;
+  /** Directory to enter (before `argv[0]` is resolved); "": none. */
+  readonly directory: string;
+  /** Descriptor of the record the child writes itself into, and the phase it writes; -1: none. */
+  readonly record: number;
+  readonly phase: number;
+}
+
+export type SpawnStep = "session" | "stdin" | "stdout" | "stderr" | "directory" | "exec";
+
+export interface Spawned {
+  /** Pid, or -errno when there is no child. */
+  readonly pid: number;
+  /** 0, or why the child did not get as far as its program; it is there all the same, and ends with the exit code. */
+  readonly errno: number;
+  readonly failedStep: SpawnStep;
+}
+
+/** A descriptor to wait for; `endOnly`: only for its end or error, not for data. */
+export interface Polled {
+  readonly fd: number;
+  readonly endOnly: boolean;
+}
+
+export abstract class System {
+  /** argv of this process as it was given. */
+  abstract get argv(): readonly string[];
+  abstract environment(name: string): string | undefined;
+  /** Where sv looks for services: a constant of the build. */
+  abstract get serviceDirectory(): string;
+
+  abstract open(path: string, flags: number, mode: number): number;
+  abstract close(fd: number): number;
+  abstract read(fd: number, into: Uint8Array): number;
+  abstract writeText(fd: number, text: string): number;
+  abstract writeAt(fd: number, bytes: Uint8Array, offset: number): number;
+  /**
+   * Writes `bytes` to `temporary`, renames it to `path`. 0, or -errno with 1000 × the step added: 1 open, 2 write (errno
+   * 0: short; the temporary file is removed), 3 rename.
+   */
+  abstract replace(temporary: string, path: string, bytes: Uint8Array): number;
+  abstract replaceText(temporary: string, path: string, text: string): number;
+  abstract stat(path: string, follow: boolean): FileStat;
+  abstract statFd(fd: number): FileStat;
+  /** Magic number of the file system, or -errno. */
+  abstract fileSystem(path: string): number;
+  abstract mkdir(path: string, mode: number): number;
+  abstract mkfifo(path: string, mode: number): number;
+  abstract readlink(path: string): Text;
+  abstract unlink(path: string): number;
+  abstract chdir(path: string): number;
+  abstract fchdir(fd: number): number;
+  /** Fills `into` with the names in a directory ("." and ".." included); 0 or -errno. */
+  abstract list(path: string, into: string[]): number;
+  abstract pipe(): Pipe;
+  /** Makes `to` the open file of `from`, for children too, and closes `from`. */
+  abstract moveFd(from: number, to: number): number;
+  abstract setNonblocking(fd: number): number;
+  /** Exclusive flock(2) without waiting. */
+  abstract lock(fd: number): number;
+  /** Bytes waiting in a pipe. */
+  abstract unread(fd: number): number;
+  abstract isTerminal(fd: number): boolean;
+
+  abstract now(): Timestamp;
+  /** Monotonic clock, milliseconds. */
+  abstract monotonic(): number;
+  /** Clock since boot, sleep included, milliseconds: the clock of start times in /proc. */
+  abstract bootClock(): number;
+  /** Unit of start times in /proc, per second. */
+  abstract get ticksPerSecond(): number;
+
+  abstract get pid(): number;
+  abstract kill(pid: number, signal: number): number;
+  abstract pidfd(pid: number): number;
+  /** Wait status of an ended process that was no child, by its pidfd; -errno where the system does not tell. */
+  abstract pidfdStatus(fd: number): number;
+  abstract reap(): EndedChild;
+  abstract spawn(plan: SpawnPlan): Spawned;
+
+  abstract watchSignals(signals: readonly WatchedSignal[]): void;
+  /** Signals that came since the last call, as bits. */
+  abstract takeSignals(): number;
+  /** Waits for any of `fds`, a watched signal, or the time (negative: for ever); then `isReady` tells which. */
+  abstract poll(fds: readonly Polled[], milliseconds: number): number;
+  abstract isReady(index: number): boolean;
+
+  abstract inotifyOpen(): number;
+  abstract inotifyAdd(fd: number, path: string, mask: number): number;
+  abstract inotifyRemove(fd: number, watch: number): number;
+
+  /** Overwrites an argument in the process listing, its length unchanged. */
+  abstract setTitle(argument: number, text: string): void;
+
+  /** From now on this program cannot end by accident: it restarts in place with what it last kept. */
+  abstract guard(): void;
+  abstract keep(text: string): void;
+  /** Whether a restart in place inherits this descriptor; children never do. */
+  abstract keepFd(fd: number, on: boolean): void;
+  /** What the crashed instance kept; undefined for an ordinary start. */
+  abstract kept(): string | undefined;
+}
+
+/** Flags of open(2) (Linux). */
+export const openRead = 0;
+export const openWrite = 1;
+export const openReadWrite = 2;
+export const openCreate = 0o100;
+export const openTruncate = 0o1000;
+export const openAppend = 0o2000;
+export const openNonblocking = 0o4000;
+export const openDirectory = 0o200000;
