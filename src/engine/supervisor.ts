@@ -305,6 +305,7 @@ export class Supervisor {
 
   #plan(argv: readonly string[]): SpawnPlan {
     return {
+      program: argv[0] ?? "",
       argv,
       searchPath: false,
       exitCode: childExitCode,

@@ -5,6 +5,7 @@
 // A string carries one character (0 to 255) per byte.
 
 export declare function posix_argument(index: number, into: Uint8Array): number;
+export declare function posix_argument_drop(): number;
 export declare function posix_environment(name: string, into: Uint8Array): number;
 export declare function posix_service_directory(into: Uint8Array): number;
 
@@ -45,7 +46,7 @@ export declare function posix_kill(pid: number, signal: number): number;
 export declare function posix_pidfd(pid: number): number;
 export declare function posix_pidfd_status(fd: number): number;
 export declare function posix_reap(into: Uint8Array): number;
-export declare function posix_spawn_begin(exitCode: number, searchPath: number): number;
+export declare function posix_spawn_begin(exitCode: number, searchPath: number, program: string): number;
 export declare function posix_spawn_argument(text: string): number;
 export declare function posix_spawn_step(kind: number, first: number, second: number, text: string): number;
 export declare function posix_spawn_run(into: Uint8Array): number;

@@ -99,6 +99,12 @@ double posix_argument(double index, const uint8_t *into, size_t into_length) {
   return copy_out(text, strlen(text), into, into_length);
 }
 
+double posix_argument_drop(void) {
+  if (argument_count < 2) return -EINVAL;
+  argument_list++;
+  return --argument_count;
+}
+
 double posix_environment(const uint8_t *name, size_t name_length, const uint8_t *into, size_t into_length) {
   arena_clear();
   TEXT(name);
@@ -403,15 +409,17 @@ struct step {
   const char *text;
 };
 static struct {
-  const char *arguments[16];
+  const char *program, *arguments[16];
   int argument_count, step_count, exit_code, search_path;
   struct step steps[8];
 } plan;
 
-double posix_spawn_begin(double exit_code, double search_path) {
+double posix_spawn_begin(double exit_code, double search_path, const uint8_t *program, size_t program_length) {
   if (!IN_RANGE(exit_code, 0, 255)) return -EINVAL;
   arena_clear();
   memset(&plan, 0, sizeof plan);
+  TEXT(program);
+  plan.program = program_text;
   plan.exit_code = (int)exit_code;
   plan.search_path = search_path != 0;
   return 0;
@@ -464,7 +472,7 @@ static int take(const struct step *step) {
 /* Exec along PATH as the field's programs do: what does not exist or is not permitted is passed over. */
 static void exec_along_path(void) {
   char file[PATH_MAX];
-  const char *name = plan.arguments[0], *path = getenv("PATH");
+  const char *name = plan.program, *path = getenv("PATH");
   int why = ENOENT;
   if (!path) path = "/bin:/usr/bin";
   for (;;) {
@@ -487,7 +495,7 @@ static void exec_along_path(void) {
 /* Pid of the child. A child that fails before or at exec has said so into `into` (two doubles: number of the failed
    step, counted from 1, 0 if none; errno) and ends with the plan's exit code. vfork: it shares our memory until then. */
 double posix_spawn_run(const uint8_t *into, size_t into_length) {
-  if (into_length < 16 || plan.argument_count < 1) return -EINVAL;
+  if (into_length < 16 || !plan.program || plan.argument_count < 1) return -EINVAL;
   volatile int failed_step = 0, why = 0;
   sigset_t before, all;
   sigfillset(&all);
@@ -508,7 +516,7 @@ double posix_spawn_run(const uint8_t *into, size_t into_length) {
       if (sigismember(&watched_mask, s) == 1) sigdelset(&mask, s);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     if (plan.search_path) exec_along_path();
-    else execve(plan.arguments[0], (char **)plan.arguments, environ);
+    else execve(plan.program, (char **)plan.arguments, environ);
     why = errno;
     failed_step = plan.step_count + 1;
     _exit(plan.exit_code);

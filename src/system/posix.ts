@@ -3,6 +3,7 @@
 import type { Timestamp } from "../core/supervise/service.ts";
 import {
   posix_argument,
+  posix_argument_drop,
   posix_chdir,
   posix_clock_boot,
   posix_clock_monotonic,
@@ -102,6 +103,10 @@ export class PosixSystem extends System {
       if (length > this.#room.length) this.#room = new Uint8Array(length);
       else all.push(textOf(this.#room, length));
     }
+  }
+
+  override dropArgument(): void {
+    posix_argument_drop();
   }
 
   override environment(name: string): string | undefined {
@@ -228,7 +233,8 @@ export class PosixSystem extends System {
 
   override spawn(plan: SpawnPlan): Spawned {
     const steps: SpawnStep[] = [];
-    posix_spawn_begin(plan.exitCode, plan.searchPath ? 1 : 0);
+    const begun = posix_spawn_begin(plan.exitCode, plan.searchPath ? 1 : 0, plan.program);
+    if (begun < 0) return { pid: begun, errno: 0, failedStep: "exec" };
     for (const argument of plan.argv) {
       const result = posix_spawn_argument(argument);
       if (result < 0) return { pid: result, errno: 0, failedStep: "exec" };

@@ -46,7 +46,8 @@ export interface EndedChild {
 
 /** What a child does between its birth and its program, in this order. */
 export interface SpawnPlan {
-  /** argv; [0] is the path that is executed, or with `searchPath` the name looked up along PATH. */
+  /** Path that is executed, or with `searchPath` the name looked up along PATH. */
+  readonly program: string;
   readonly argv: readonly string[];
   readonly searchPath: boolean;
   /** Exit code of a child that cannot get as far as its program. */
@@ -56,7 +57,7 @@ export interface SpawnPlan {
   readonly stdin: number;
   readonly stdout: number;
   readonly stderr: number;
-  /** Directory to enter (before `argv[0]` is resolved); "": none. */
+  /** Directory to enter (before `program` is looked up); "": none. */
   readonly directory: string;
   /** Descriptor of the record the child writes itself into, and the phase it writes; -1: none. */
   readonly record: number;
@@ -82,6 +83,8 @@ export interface Polled {
 export abstract class System {
   /** argv of this process as it was given. */
   abstract get argv(): readonly string[];
+  /** Forgets argv[0]: from now on the next one is it. */
+  abstract dropArgument(): void;
   abstract environment(name: string): string | undefined;
   /** Where sv looks for services: a constant of the build. */
   abstract get serviceDirectory(): string;

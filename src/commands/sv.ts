@@ -1,0 +1,483 @@
+// sv(8): controls and asks about services. Under another name it is an init script for the service of that name.
+
+import { parseOptions } from "../core/process/options.ts";
+import { describeMembers, describeState, describeTrouble } from "../core/supervise/report.ts";
+import type { Request } from "../core/supervise/requests.ts";
+import { isStatusWord, judge, mustSend, parseRequest } from "../core/supervise/requests.ts";
+import type { StatusRecord } from "../core/supervise/status.ts";
+import { describeError, ENOENT } from "../core/text/errors.ts";
+import { leadingNumber } from "../core/text/numbers.ts";
+import type { Trouble } from "../directories/supervised.ts";
+import { normallyUp, openOk, readStatus, tell } from "../directories/supervised.ts";
+import { awaitHappenings } from "../system/happenings.ts";
+import type { Polled, System } from "../system/system.ts";
+import { openDirectory, openRead } from "../system/system.ts";
+
+const version = "$Id: sv, runit-ts 0.1.0 $\n";
+const defaultSeconds = 7;
+/** The original looks every 420 ms; its waits end at the first look after the time given. Ours end there too. */
+const lookMilliseconds = 420;
+/** Where there is no word of changes. */
+const pollMilliseconds = 50;
+/** Each awaited service may cost a descriptor; beyond this many they are looked at instead. */
+const maxOkFds = 200;
+const killSignal = 9;
+const inMovedTo = 0x80;
+const inDeleteSelf = 0x400;
+const inMoveSelf = 0x800;
+
+interface Invocation {
+  readonly isInitScript: boolean;
+  readonly isVerbose: boolean;
+  readonly isJson: boolean;
+  readonly milliseconds: number;
+  readonly command: string;
+  readonly services: readonly string[];
+}
+
+export function sv(args: readonly string[], system: System): number {
+  const called = String(args[0] ?? "");
+  const name = called.slice(called.lastIndexOf("/") + 1);
+  const isInitScript = name !== "sv";
+  const invocation = parse(name, isInitScript, args.slice(1), system);
+  const isReport = invocation !== undefined && isStatusWord(invocation.command, isInitScript);
+  const isList = invocation !== undefined && invocation.command === "list" && !isInitScript;
+  const request = invocation === undefined || isReport || isList ? undefined : parseRequest(invocation.command);
+  const isOfAll = invocation !== undefined && (isReport || isList) && invocation.services.length === 0;
+  if (
+    invocation === undefined ||
+    (request === undefined && !isReport && !isList) ||
+    (invocation.services.length === 0 && !(isOfAll && (isList || invocation.command === "status")))
+  ) {
+    const usage = isInitScript ? `usage: ${name} [-w sec] command\n\n` : "usage: sv [-v] [-w sec] command service ...\n\n";
+    system.writeText(2, usage);
+    return isInitScript ? 2 : 100;
+  }
+  const origin = system.open(".", openRead + openDirectory, 0);
+  if (origin < 0) {
+    system.writeText(2, `fatal: unable to open current directory: ${describeError(-origin)}\n`);
+    return isInitScript ? 151 : 100;
+  }
+  const session = new Session(system, invocation, origin);
+  if (request === undefined) return session.report(isOfAll ? session.allServices() : invocation.services);
+  return session.act(request);
+}
+
+/** undefined: wrong usage, and complained about. */
+function parse(
+  name: string,
+  isInitScript: boolean,
+  words: readonly string[],
+  system: System,
+): Invocation | undefined {
+  const options = parseOptions(words, "vw:V", ["--json"]);
+  const wait = system.environment("SVWAIT");
+  let seconds = wait === undefined ? defaultSeconds : leadingNumber(wait);
+  let isVerbose = false;
+  for (const option of options.given) {
+    isVerbose = isVerbose || option.letter !== "V";
+    if (option.letter === "w") seconds = leadingNumber(option.value);
+    if (option.letter === "V") {
+      system.writeText(2, version);
+      return undefined;
+    }
+  }
+  if (options.complaint !== "") {
+    system.writeText(2, `${name}: ${options.complaint}\n`);
+    return undefined;
+  }
+  const command = options.rest[0];
+  if (command === undefined) return undefined;
+  return {
+    isInitScript,
+    isVerbose,
+    isJson: options.longWords.includes("--json"),
+    milliseconds: (Math.floor((seconds * 1000) / lookMilliseconds) + 1) * lookMilliseconds,
+    command,
+    services: isInitScript ? [name] : options.rest.slice(1),
+  };
+}
+
+/** A service that was told something and has not answered yet. */
+class Pending {
+  readonly name: string;
+  /** Status before it was told. */
+  readonly before: StatusRecord;
+  readonly watch: number;
+  /** Its end says that runsv is gone; -1: not watched. */
+  readonly okFd: number;
+  checkPid = 0;
+  /** The check script is asked again at this time; 0: at any occasion. */
+  askAt = 0;
+  pause = pollMilliseconds;
+  isDone = false;
+
+  constructor(name: string, before: StatusRecord, watch: number, okFd: number) {
+    this.name = name;
+    this.before = before;
+    this.watch = watch;
+    this.okFd = okFd;
+  }
+}
+
+class Session {
+  readonly #system: System;
+  readonly #invocation: Invocation;
+  readonly #origin: number;
+  readonly #serviceDirectory: string;
+  readonly #startedAt: number;
+  #nowSeconds: number;
+  #errors = 0;
+  #out = "";
+
+  constructor(system: System, invocation: Invocation, origin: number) {
+    this.#system = system;
+    this.#invocation = invocation;
+    this.#origin = origin;
+    this.#serviceDirectory = system.environment("SVDIR") ?? system.serviceDirectory;
+    this.#startedAt = system.monotonic();
+    this.#nowSeconds = system.now().seconds;
+  }
+
+  // ── reports ──
+
+  /** All of the service directory, by name. */
+  allServices(): readonly string[] {
+    const entries: string[] = [];
+    this.#system.fchdir(this.#origin);
+    const result = this.#system.list(this.#serviceDirectory, entries);
+    if (result < 0) {
+      this.#say(`fail: unable to read directory ${this.#serviceDirectory}: ${describeError(-result)}\n`);
+      this.#errors++;
+      return [];
+    }
+    const services: string[] = [];
+    const base = this.#serviceDirectory.endsWith("/") ? this.#serviceDirectory : `${this.#serviceDirectory}/`;
+    for (const entry of entries) {
+      if (!entry.startsWith(".") && this.#system.stat(`${base}${entry}`, true).kind === "directory") services.push(entry);
+    }
+    services.sort();
+    return services;
+  }
+
+  report(services: readonly string[]): number {
+    let code = 0;
+    for (const name of services) {
+      code = this.#invocation.isJson ? this.#reportObject(name) : this.#reportLine(name);
+    }
+    this.#flush();
+    return this.#invocation.isInitScript ? code : this.#exitCode();
+  }
+
+  /** Answers the exit code of an init script. */
+  #reportLine(name: string): number {
+    const errno = this.#enter(name);
+    if (errno !== 0) {
+      this.#fail(`fail: ${name}: unable to change to service directory: ${describeError(errno)}`);
+      this.#say("\n");
+      return 1;
+    }
+    const { status, trouble } = readStatus(this.#system);
+    if (status === undefined) {
+      this.#fail(describe(name, trouble));
+      this.#say("\n");
+      return trouble?.isGone === true ? 1 : 4;
+    }
+    const state = this.#stateOf(name, status);
+    this.#say(this.#coloured(state, status));
+    this.#reportLog(name);
+    this.#say("\n");
+    return state === "" ? 4 : status.pid === 0 ? 3 : 0;
+  }
+
+  #reportLog(name: string): void {
+    const { errno } = this.#system.stat("log", true);
+    if (errno === ENOENT) return;
+    this.#say("; ");
+    const entered = this.#system.chdir("log");
+    if (entered < 0) {
+      this.#fail(`warning: ${name}/log: unable to change directory: ${describeError(-entered)}`);
+      return;
+    }
+    const { status, trouble } = readStatus(this.#system);
+    if (status === undefined) this.#fail(describe(`${name}/log`, trouble));
+    else this.#say(this.#coloured(this.#stateOf("log", status), status));
+  }
+
+  /** The same as one JSON object a line; the log service's object within. */
+  #reportObject(name: string): number {
+    const errno = this.#enter(name);
+    if (errno !== 0) {
+      this.#errors++;
+      this.#say(`{${describeTrouble(name, `unable to change to service directory: ${describeError(errno)}`)}}\n`);
+      return 1;
+    }
+    const { members, code } = this.#members(name);
+    let log = "";
+    if (this.#system.stat("log", true).errno !== ENOENT) {
+      const entered = this.#system.chdir("log");
+      if (entered < 0) {
+        this.#errors++;
+        log = describeTrouble("log", `unable to change directory: ${describeError(-entered)}`);
+      } else log = this.#members("log").members;
+    }
+    this.#say(`{${members},"log":${log === "" ? "null" : `{${log}}`}}\n`);
+    return code;
+  }
+
+  #members(name: string): { readonly members: string; readonly code: number } {
+    const { status, trouble } = readStatus(this.#system);
+    if (status === undefined) {
+      this.#errors++;
+      const reason = describe("", trouble);
+      return { members: describeTrouble(name, reason.slice(reason.indexOf(": ", 6) + 2)), code: trouble?.isGone === true ? 1 : 4 };
+    }
+    const members = describeMembers(name, status, normallyUp(this.#system) !== 0, this.#nowSeconds);
+    return { members, code: status.pid === 0 ? 3 : 0 };
+  }
+
+  // ── commands ──
+
+  act(request: Request): number {
+    const isAwaited = request.waits === "always" || this.#invocation.isVerbose;
+    const inotify = isAwaited ? this.#system.inotifyOpen() : -1;
+    if (isAwaited) this.#system.watchSignals(["CHLD"]);
+    const pending: Pending[] = [];
+    for (const name of this.#invocation.services) {
+      const one = this.#command(name, request, isAwaited, inotify, pending.length < maxOkFds);
+      if (one !== undefined) pending.push(one);
+    }
+    if (isAwaited) this.#await(pending, request, inotify);
+    this.#flush();
+    return this.#exitCode();
+  }
+
+  /** Sends; answers what is to be awaited. Watches before it sends, so that no change is missed. */
+  #command(name: string, request: Request, isAwaited: boolean, inotify: number, withOk: boolean): Pending | undefined {
+    const errno = this.#enter(name);
+    if (errno !== 0) {
+      this.#fail(`fail: ${name}: unable to change to service directory: ${describeError(errno)}\n`);
+      return undefined;
+    }
+    let watch = -1;
+    if (isAwaited && inotify >= 0) {
+      watch = this.#system.inotifyAdd(inotify, "supervise", inMovedTo + inDeleteSelf + inMoveSelf);
+    }
+    const before = this.#tell(name, request.bytes, request.bytes.startsWith("x"));
+    if (before === undefined || !isAwaited) return undefined;
+    return new Pending(name, before, watch, withOk ? openOk(this.#system) : -1);
+  }
+
+  /** Sends the bytes to the service whose directory is the working directory; answers the status it had before. */
+  #tell(name: string, bytes: string, mayBeGone: boolean): StatusRecord | undefined {
+    const { status, trouble } = readStatus(this.#system);
+    const obstacle =
+      status === undefined ? trouble : mustSend(bytes, status) ? tell(this.#system, bytes) : undefined;
+    if (obstacle === undefined) return status;
+    if (obstacle.isGone && mayBeGone) this.#say(`ok: ${name}: runsv not running\n`);
+    else this.#fail(`${describe(name, obstacle)}\n`);
+    return undefined;
+  }
+
+  #await(pending: readonly Pending[], request: Request, inotify: number): void {
+    const deadline = this.#startedAt + this.#invocation.milliseconds;
+    const events = new Uint8Array(4096);
+    for (const one of pending) this.#look(one, request, false);
+    for (;;) {
+      const open = pending.filter((one) => !one.isDone);
+      if (open.length === 0) return;
+      this.#flush();
+      const now = this.#system.monotonic();
+      if (now >= deadline) {
+        for (const one of open) this.#giveUp(one, request);
+        return;
+      }
+      const fds: Polled[] = [];
+      let next = Math.min(deadline, now + lookMilliseconds);
+      for (const one of open) {
+        if (one.okFd >= 0) fds.push({ fd: one.okFd, endOnly: true });
+        if (one.watch < 0) next = Math.min(next, now + pollMilliseconds);
+        if (one.askAt > 0) next = Math.min(next, one.askAt);
+      }
+      if (inotify >= 0) fds.push({ fd: inotify, endOnly: false });
+      const happenings = awaitHappenings(this.#system, { fds, milliseconds: Math.max(0, next - now) });
+      this.#nowSeconds = this.#system.now().seconds;
+      for (const happening of happenings) {
+        if (happening.kind === "readable" && happening.fd === inotify) {
+          const length = this.#system.read(inotify, events);
+          for (const watch of watchesOf(events, length)) {
+            for (const one of open) if (one.watch === watch) this.#look(one, request, false);
+          }
+        } else if (happening.kind === "readable") {
+          for (const one of open) if (one.okFd === happening.fd) this.#look(one, request, false);
+        } else if (happening.kind === "ended") {
+          for (const one of open) {
+            if (one.checkPid !== happening.pid) continue;
+            one.checkPid = 0;
+            if (happening.waitStatus === 0) this.#look(one, request, true);
+            else this.#askLater(one);
+          }
+        } else {
+          const time = this.#system.monotonic();
+          for (const one of open) if (one.askAt === 0 || time >= one.askAt) this.#look(one, request, false);
+        }
+      }
+    }
+  }
+
+  /** Looks whether it is satisfied, and says so; `isAgreed`: its check script has just agreed. */
+  #look(one: Pending, request: Request, isAgreed: boolean): void {
+    if (one.isDone) return;
+    const errno = this.#enter(one.name);
+    if (errno !== 0) {
+      this.#fail(`fail: ${one.name}: unable to change to service directory: ${describeError(errno)}\n`);
+      this.#close(one);
+      return;
+    }
+    const { status, trouble } = readStatus(this.#system);
+    if (status === undefined) {
+      if (trouble?.isGone === true && request.bytes.startsWith("x")) this.#say(`ok: ${one.name}: runsv not running\n`);
+      else this.#fail(`${describe(one.name, trouble)}\n`);
+      this.#close(one);
+      return;
+    }
+    const before = one.before;
+    const isNew =
+      status.sinceHigh !== before.sinceHigh ||
+      status.sinceLow !== before.sinceLow ||
+      status.sinceNanoseconds !== before.sinceNanoseconds;
+    const verdict = judge(request.awaits, status, isNew);
+    if (verdict === "no") return;
+    if (verdict === "ask" && !isAgreed && !this.#agrees(one)) return;
+    this.#say(`ok: ${this.#stateOf(one.name, status)}\n`);
+    this.#close(one);
+  }
+
+  /** Whether there is nothing to ask; else the check script is started, and its end decides. */
+  #agrees(one: Pending): boolean {
+    if (one.checkPid !== 0 || one.askAt > this.#system.monotonic()) return false;
+    const { errno } = this.#system.stat("check", true);
+    if (errno === ENOENT) return true;
+    if (errno !== 0) {
+      this.#system.writeText(2, `warning: unable to stat ${one.name}/check: ${describeError(errno)}\n`);
+      this.#askLater(one);
+      return false;
+    }
+    const spawned = this.#system.spawn({
+      program: "check",
+      argv: ["./check"],
+      searchPath: false,
+      exitCode: 0,
+      newSession: false,
+      stdin: -1,
+      stdout: 2,
+      stderr: -1,
+      directory: "",
+      record: -1,
+      phase: 0,
+    });
+    if (spawned.pid < 0) {
+      this.#system.writeText(2, `warning: unable to fork for ${one.name}/check: ${describeError(-spawned.pid)}\n`);
+      this.#askLater(one);
+      return false;
+    }
+    if (spawned.errno !== 0) {
+      this.#system.writeText(2, `warning: unable to run ${one.name}/check: ${describeError(spawned.errno)}\n`);
+      return true;
+    }
+    one.checkPid = spawned.pid;
+    return false;
+  }
+
+  #askLater(one: Pending): void {
+    one.askAt = this.#system.monotonic() + one.pause;
+    one.pause = Math.min(one.pause * 2, lookMilliseconds);
+  }
+
+  #giveUp(one: Pending, request: Request): void {
+    if (one.checkPid !== 0) this.#system.kill(one.checkPid, killSignal);
+    this.#say(request.kills ? "kill: " : "timeout: ");
+    const errno = this.#enter(one.name);
+    const { status, trouble } = readStatus(this.#system);
+    if (errno !== 0) this.#fail(`fail: ${one.name}: unable to change to service directory: ${describeError(errno)}\n\n`);
+    else if (status === undefined) this.#fail(`${describe(one.name, trouble)}\n\n`);
+    else this.#fail(`${this.#stateOf(one.name, status)}\n`);
+    if (request.kills && errno === 0) this.#tell(one.name, "k", false);
+    this.#close(one);
+  }
+
+  #close(one: Pending): void {
+    one.isDone = true;
+    if (one.okFd >= 0) this.#system.close(one.okFd);
+  }
+
+  // ── small things ──
+
+  /** Makes a service's directory the working directory; 0 or why not. */
+  #enter(name: string): number {
+    const isPlain = name !== "" && !name.startsWith("/") && !name.startsWith(".") && !name.endsWith("/");
+    let result = this.#system.fchdir(this.#origin);
+    if (result >= 0 && isPlain) result = this.#system.chdir(this.#serviceDirectory);
+    if (result >= 0) result = this.#system.chdir(name);
+    return result < 0 ? -result : 0;
+  }
+
+  /** "" when it cannot be told whether it is normally up. */
+  #stateOf(name: string, status: StatusRecord): string {
+    const isUp = normallyUp(this.#system);
+    if (isUp >= 0) return describeState(name, status, isUp === 1, this.#nowSeconds);
+    this.#system.writeText(2, `warning: unable to stat ${name}/down: ${describeError(-isUp)}\n`);
+    return "";
+  }
+
+  #coloured(state: string, status: StatusRecord): string {
+    if (status.phase === undefined || state === "" || !this.#hasColour()) return state;
+    const colour = status.phase === "run" ? 32 : status.phase === "down" ? 31 : 33;
+    const length = status.phase.length;
+    return `\x1b[${colour}m${state.slice(0, length)}\x1b[0m${state.slice(length)}`;
+  }
+  #hasColour(): boolean {
+    return (
+      this.#system.isTerminal(1) &&
+      (this.#system.environment("NO_COLOR") ?? "") === "" &&
+      this.#system.environment("TERM") !== "dumb"
+    );
+  }
+
+  #fail(text: string): void {
+    this.#errors++;
+    this.#say(text);
+  }
+  #say(text: string): void {
+    this.#out += text;
+    if (this.#out.length > 8192) this.#flush();
+  }
+  #flush(): void {
+    if (this.#out !== "") this.#system.writeText(1, this.#out);
+    this.#out = "";
+  }
+
+  #exitCode(): number {
+    return Math.min(this.#errors, 99);
+  }
+}
+
+/** The line for a service that cannot be asked. */
+function describe(name: string, trouble: Trouble | undefined): string {
+  if (trouble === undefined || trouble.isGone) return `fail: ${name}: runsv not running`;
+  const reason = trouble.errno === 0 ? "" : `: ${describeError(trouble.errno)}`;
+  return `warning: ${name}: ${trouble.doing}${reason}`;
+}
+
+/** Watches that inotify events speak of. */
+function watchesOf(events: Uint8Array, length: number): readonly number[] {
+  const watches: number[] = [];
+  const view = new DataView(events.buffer, events.byteOffset, events.length);
+  let offset = 0;
+  while (offset + 16 <= length) {
+    const watch = view.getInt32(offset, true);
+    if (!watches.includes(watch)) watches.push(watch);
+    offset += 16 + view.getUint32(offset + 12, true);
+  }
+  return watches;
+}

@@ -1,0 +1,87 @@
+// A status record in sv's words: the line for people, the object for programs. sv(8).
+
+import type { StatusRecord } from "./status.ts";
+import { describeAge, sinceOf } from "./status.ts";
+
+/**
+ * `run: web: (pid 42) 9s, want down, got TERM`, without newline.
+ * @param isNormallyUp there is no file `down`
+ */
+export function describeState(name: string, status: StatusRecord, isNormallyUp: boolean, nowSeconds: number): string {
+  const hasProcess = status.pid !== 0;
+  let line = status.phase === undefined ? "" : `${status.phase}: `;
+  line += `${name}: `;
+  if (status.phase !== "down") line += `(pid ${status.pid}) `;
+  line += `${describeAge(status, nowSeconds)}s`;
+  if (hasProcess && !isNormallyUp) line += ", normally down";
+  if (!hasProcess && isNormallyUp) line += ", normally up";
+  if (hasProcess && status.paused) line += ", paused";
+  if (!hasProcess && status.want === "u") line += ", want up";
+  if (hasProcess && status.want === "d") line += ", want down";
+  if (hasProcess && status.gotTerm) line += ", got TERM";
+  return line;
+}
+
+/** The members of one service's object, without braces: what `sv --json` documents. */
+export function describeMembers(
+  name: string,
+  status: StatusRecord,
+  isNormallyUp: boolean,
+  nowSeconds: number,
+): string {
+  const members = [
+    `"service":${quote(name)}`,
+    `"state":${status.phase === undefined ? "null" : quote(status.phase)}`,
+    `"pid":${status.pid === 0 ? "null" : `${status.pid}`}`,
+    `"seconds":${describeAge(status, nowSeconds)}`,
+    `"since":${sinceOf(status).seconds}`,
+    `"normally":${isNormallyUp ? '"up"' : '"down"'}`,
+    `"want":${status.want === "u" ? '"up"' : '"down"'}`,
+    `"paused":${status.paused ? "true" : "false"}`,
+    `"got_term":${status.gotTerm ? "true" : "false"}`,
+  ];
+  return members.join(",");
+}
+
+/** The members for a service whose state cannot be told. */
+export function describeTrouble(name: string, error: string): string {
+  return `"service":${quote(name)},"state":null,"error":${quote(error)}`;
+}
+
+const hexDigits = "0123456789abcdef";
+
+/** A byte string as JSON text: UTF-8 as it is; in a name that is no UTF-8 each byte from 128 on as \u00XX. */
+export function quote(bytes: string): string {
+  const isText = isUtf8(bytes);
+  let text = '"';
+  for (let i = 0; i < bytes.length; i++) {
+    const code = bytes.charCodeAt(i);
+    if (code === 34 || code === 92) text += `\\${bytes.charAt(i)}`;
+    else if (code < 32 || code === 127 || (code > 127 && !isText)) {
+      text += `\\u00${hexDigits.charAt(Math.floor(code / 16))}${hexDigits.charAt(code % 16)}`;
+    } else text += bytes.charAt(i);
+  }
+  return `${text}"`;
+}
+
+/** Whether the bytes are well-formed UTF-8 (shortest forms, no surrogates). */
+function isUtf8(bytes: string): boolean {
+  let i = 0;
+  while (i < bytes.length) {
+    const lead = bytes.charCodeAt(i++);
+    if (lead < 0x80) continue;
+    const more = lead >= 0xc2 && lead <= 0xdf ? 1 : lead >= 0xe0 && lead <= 0xef ? 2 : lead >= 0xf0 && lead <= 0xf4 ? 3 : 0;
+    if (more === 0 || i + more > bytes.length) return false;
+    const second = bytes.charCodeAt(i);
+    if (lead === 0xe0 && second < 0xa0) return false;
+    if (lead === 0xed && second > 0x9f) return false;
+    if (lead === 0xf0 && second < 0x90) return false;
+    if (lead === 0xf4 && second > 0x8f) return false;
+    for (let k = 0; k < more; k++) {
+      const next = bytes.charCodeAt(i + k);
+      if (next < 0x80 || next > 0xbf) return false;
+    }
+    i += more;
+  }
+  return true;
+}

@@ -1,0 +1,245 @@
+// A scan directory: its entries, and word of its changes. Word comes through inotify on every directory in which a
+// change could give another result: those of the path, of each link's target, and half-copied services. Where the
+// system has none, or the file system does not tell, the caller polls.
+
+import { ENOENT } from "../core/text/errors.ts";
+import type { Entry } from "../core/supervise/scan.ts";
+import type { System } from "../system/system.ts";
+
+type Warn = (text: string, errno: number) => void;
+
+/** A service that appeared is left alone until it has not changed for so long: it may be on its way. */
+const settleSeconds = 0.02;
+const longestChain = 40;
+
+const inAttrib = 0x4;
+const inMovedFrom = 0x40;
+const inMovedTo = 0x80;
+const inCreate = 0x100;
+const inDelete = 0x200;
+const inDeleteSelf = 0x400;
+const inMoveSelf = 0x800;
+const inOnlyDirectory = 0x1000000;
+const changes =
+  inAttrib + inMovedFrom + inMovedTo + inCreate + inDelete + inDeleteSelf + inMoveSelf + inOnlyDirectory;
+
+/** File systems whose changes all come to be known here (statfs magic numbers); others may change from elsewhere. */
+const localFileSystems: readonly number[] = [
+  0xef53, 0x01021994, 0x9123683e, 0x58465342, 0x858458f6, 0x794c7630, 0xf2f52010, 0x2fc12fc1, 0x73717368, 0x24051905,
+  0x72b6, 0xca451a4e, 0x3153464a, 0x3434, 0x4d44, 0x2011bab0, 0xe0f5e1e2, 0x52654973, 0x9660,
+];
+
+export interface Scan {
+  /** undefined: the directory could not be read, and it was complained about. */
+  readonly entries: readonly Entry[] | undefined;
+  /** Something is half-copied or was changed a moment ago: look again after this time. */
+  readonly againMilliseconds: number;
+}
+
+/** Which names in a watched directory matter. */
+class Watch {
+  isWhole = false;
+  readonly names = new Set<string>();
+}
+
+export class ScanDirectory {
+  readonly #system: System;
+  readonly #path: string;
+  readonly #warn: Warn;
+  readonly #inotify: number;
+  readonly #origin: number;
+  #watches = new Map<number, Watch>();
+  #isWatched = false;
+  #version = "";
+
+  /** `origin`: the open directory to which a relative path relates, and to which a scan returns. */
+  constructor(system: System, path: string, origin: number, warn: Warn) {
+    this.#system = system;
+    this.#path = path;
+    this.#origin = origin;
+    this.#warn = warn;
+    this.#inotify = system.inotifyOpen();
+  }
+
+  /** Readable when something has changed; negative: never. */
+  get inotify(): number {
+    return this.#inotify;
+  }
+  /** Whether changes may come without word. */
+  get needsPolling(): boolean {
+    return !this.#isWatched;
+  }
+
+  /** Whether the directory is another, or has changed, since the last scan. */
+  hasChanged(): boolean {
+    return this.#look() !== this.#version;
+  }
+  #look(): string {
+    const found = this.#system.stat(this.#path, true);
+    return found.errno === 0 ? `${found.identity} ${found.version}` : "";
+  }
+
+  /** Reads the directory. Entries not among the `known` identities count only when they are complete. */
+  scan(known: ReadonlySet<string>): Scan {
+    const system = this.#system;
+    const watches = new Map<string, Watch>();
+    this.#watchChain(this.#path, watches);
+    this.#version = this.#look();
+    const found = system.stat(this.#path, true);
+    if (found.errno !== 0) return this.#failed("unable to stat", found.errno, watches);
+    this.#watchFor(watches, this.#path).isWhole = true;
+    // Before reading: what changes from here on is not missed.
+    this.#isWatched = this.#apply(watches) && localFileSystems.includes(system.fileSystem(this.#path));
+    const entered = system.chdir(this.#path);
+    if (entered < 0) return this.#failed("unable to change directory to", -entered, watches);
+    const scan = this.#read(known, watches);
+    const left = system.fchdir(this.#origin);
+    if (left < 0) this.#warn("unable to change directory", -left);
+    const before = this.#watches.size;
+    if (!this.#apply(watches)) this.#isWatched = false;
+    // What was not watched while it was read is read once more.
+    return this.#watches.size > before ? { ...scan, againMilliseconds: 0 } : scan;
+  }
+
+  /** Called from within the directory. */
+  #read(known: ReadonlySet<string>, watches: Map<string, Watch>): Scan {
+    const system = this.#system;
+    const names: string[] = [];
+    const listed = system.list(".", names);
+    if (listed < 0) {
+      this.#warn(`unable to open directory ${this.#path}`, -listed);
+      return { entries: undefined, againMilliseconds: -1 };
+    }
+    const entries: Entry[] = [];
+    let again = -1;
+    for (const name of names) {
+      if (name.startsWith(".")) continue;
+      this.#watchTarget(name, watches);
+      const entry = system.stat(name, true);
+      if (entry.errno !== 0) this.#warn(`unable to stat ${name}`, entry.errno);
+      if (entry.kind !== "directory") continue;
+      if (!known.has(entry.identity)) {
+        const run = system.stat(`${name}/run`, false);
+        if (run.errno === ENOENT) {
+          this.#watchFor(watches, this.#below(name)).names.add("run");
+          continue;
+        }
+        const time = system.now();
+        const age = time.seconds + time.nanoseconds / 1e9 - Math.max(entry.changedSeconds, run.changedSeconds);
+        if (age > -1 && age < settleSeconds) {
+          again = settleSeconds * 1000;
+          continue;
+        }
+      }
+      entries.push({ name, identity: entry.identity });
+    }
+    return { entries, againMilliseconds: again };
+  }
+
+  #failed(doing: string, errno: number, watches: Map<string, Watch>): Scan {
+    this.#warn(`${doing} ${this.#path}`, errno);
+    this.#isWatched = this.#apply(watches);
+    this.#version = "";
+    return { entries: undefined, againMilliseconds: -1 };
+  }
+
+  /** Reads what inotify has to say; whether any of it matters. */
+  hearChanges(): boolean {
+    const events = new Uint8Array(8192);
+    const view = new DataView(events.buffer, events.byteOffset, events.length);
+    let matters = false;
+    for (;;) {
+      const length = this.#system.read(this.#inotify, events);
+      if (length <= 0) return matters;
+      let offset = 0;
+      while (offset + 16 <= length) {
+        const nameLength = view.getUint32(offset + 12, true);
+        let name = "";
+        for (let i = 0; i < nameLength; i++) {
+          const byte = view.getUint8(offset + 16 + i);
+          if (byte === 0) break;
+          name += String.fromCharCode(byte);
+        }
+        const number = view.getInt32(offset, true);
+        const watch = this.#watches.get(number);
+        // Number -1: events were lost.
+        if (number < 0) matters = true;
+        else if (watch !== undefined) {
+          matters = matters || name === "" || watch.names.has(name) || (watch.isWhole && !name.startsWith("."));
+        }
+        offset += 16 + nameLength;
+      }
+    }
+  }
+
+  // ── which directories to watch ──
+
+  #watchFor(watches: Map<string, Watch>, path: string): Watch {
+    const old = watches.get(path);
+    if (old !== undefined) return old;
+    const made = new Watch();
+    watches.set(path, made);
+    return made;
+  }
+
+  /** Every directory the path leads through, links followed. */
+  #watchChain(path: string, watches: Map<string, Watch>): void {
+    let at = path.startsWith("/") ? "/" : ".";
+    const left = path.split("/").reverse();
+    for (let links = 0; links < longestChain; ) {
+      const name = left.pop();
+      if (name === undefined) return;
+      if (name === "" || name === ".") continue;
+      this.#watchFor(watches, at).names.add(name);
+      const next = at === "/" ? `/${name}` : at === "." ? name : `${at}/${name}`;
+      const link = name === ".." ? { errno: 1, text: "" } : this.#system.readlink(next);
+      if (link.errno !== 0) {
+        at = next;
+        continue;
+      }
+      links++;
+      if (link.text.startsWith("/")) at = "/";
+      for (const part of link.text.split("/").reverse()) left.push(part);
+    }
+  }
+
+  /** Where the entry is a link: the directory its target stands in. Called from within the scan directory. */
+  #watchTarget(name: string, watches: Map<string, Watch>): void {
+    const link = this.#system.readlink(name);
+    if (link.errno !== 0) return;
+    const target = link.text.endsWith("/") ? link.text.slice(0, -1) : link.text;
+    const slash = target.lastIndexOf("/");
+    const parent = slash < 0 ? this.#path : slash === 0 ? "/" : this.#below(target.slice(0, slash));
+    this.#watchFor(watches, parent).names.add(target.slice(slash + 1));
+  }
+
+  /** A path as seen from the scan directory, as seen from where we started. */
+  #below(path: string): string {
+    return path.startsWith("/") ? path : `${this.#path}/${path}`;
+  }
+
+  /** Makes these the watches; whether all of them could be had. */
+  #apply(wanted: Map<string, Watch>): boolean {
+    if (this.#inotify < 0) return false;
+    let all = true;
+    const watches = new Map<number, Watch>();
+    for (const [path, watch] of wanted) {
+      const number = this.#system.inotifyAdd(this.#inotify, path, changes);
+      if (number < 0) {
+        if (-number !== ENOENT) all = false;
+        continue;
+      }
+      const same = watches.get(number);
+      if (same === undefined) watches.set(number, watch);
+      else {
+        same.isWhole = same.isWhole || watch.isWhole;
+        for (const name of watch.names) same.names.add(name);
+      }
+    }
+    for (const number of this.#watches.keys()) {
+      if (!watches.has(number)) this.#system.inotifyRemove(this.#inotify, number);
+    }
+    this.#watches = watches;
+    return all;
+  }
+}

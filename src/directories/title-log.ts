@@ -1,0 +1,80 @@
+// runsvdir's log argument: descriptor 2 becomes a pipe into the process listing. The first five bytes of the argument
+// stay; the rest is a window onto the bytes that came last. A dot a quarter of an hour lets old ones scroll out.
+
+import { describeWarning } from "../core/text/messages.ts";
+import type { System } from "../system/system.ts";
+
+const minBytes = 7;
+const fixedBytes = 5;
+const dotMilliseconds = 900_000;
+
+export class TitleLog {
+  readonly #system: System;
+  readonly #program: string;
+  #argument = 0;
+  #text = "";
+  #fd = -1;
+  #dotAt = -1;
+
+  /** `program`: the beginning of its messages. */
+  constructor(system: System, program: string) {
+    this.#system = system;
+    this.#program = program;
+  }
+
+  /** Readable when somebody has written; negative: there is no log. */
+  get fd(): number {
+    return this.#fd;
+  }
+  /** Monotonic clock, milliseconds; negative: never. */
+  get due(): number {
+    return this.#dotAt;
+  }
+
+  /** `argument`: its index; `isRestart`: an earlier instance of this process wrote into it already. */
+  open(argument: number, text: string, isRestart: boolean): void {
+    if (text.length < minBytes) return this.#refuse("log must have at least seven characters.");
+    const pipe = this.#system.pipe();
+    if (pipe.errno !== 0) return this.#refuse("unable to create pipe for log.");
+    // Writers never wait for the title: with a full pipe their messages are lost.
+    this.#system.setNonblocking(pipe.write);
+    this.#system.setNonblocking(pipe.read);
+    if (this.#system.moveFd(pipe.write, 2) < 0) return this.#refuse("unable to set filedescriptor for log.");
+    this.#argument = argument;
+    this.#text = text;
+    this.#fd = pipe.read;
+    this.#dotAt = this.#system.monotonic();
+    if (isRestart) this.#dotAt += dotMilliseconds;
+    else this.onTime(this.#dotAt);
+  }
+
+  #refuse(reason: string): void {
+    this.#system.writeText(2, describeWarning(this.#program, reason, 0));
+    this.#system.writeText(2, describeWarning(this.#program, "log service disabled.", 0));
+  }
+
+  onTime(now: number): void {
+    if (this.#dotAt < 0 || now < this.#dotAt) return;
+    this.#dotAt = now + dotMilliseconds;
+    this.#push(".");
+  }
+
+  /** Takes what has been written into the title. */
+  read(): void {
+    const bytes = new Uint8Array(1024);
+    for (;;) {
+      const length = this.#system.read(this.#fd, bytes);
+      if (length <= 0) return;
+      let text = "";
+      for (let i = 0; i < length; i++) if (bytes[i] !== 0) text += String.fromCharCode(bytes[i] ?? 0);
+      this.#push(text);
+    }
+  }
+
+  #push(text: string): void {
+    const room = this.#text.length - fixedBytes;
+    const window = (this.#text.slice(fixedBytes) + text).slice(-room);
+    this.#text = this.#text.slice(0, fixedBytes) + window;
+    this.#system.setTitle(this.#argument, this.#text);
+  }
+}
