@@ -1,7 +1,7 @@
 // runsv(8): starts and supervises one service, and its log service where there is one.
 
-import { Supervisor, lockMilliseconds } from "../engine/supervisor.ts";
 import { supervise } from "../engine/engine.ts";
+import { lockMilliseconds, Supervisor } from "../engine/supervisor.ts";
 import { SystemError } from "../system/errors.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { System } from "../system/system.ts";

@@ -1,8 +1,8 @@
 // runsvdir(8): starts and watches one runsv for each service directory of a scan directory.
 
+import { decodeRecord, recordBytes } from "../core/supervise/record.ts";
 import type { Entry, Known } from "../core/supervise/scan.ts";
 import { planScan } from "../core/supervise/scan.ts";
-import { decodeRecord, recordBytes } from "../core/supervise/record.ts";
 import { describeFatal, describeWarning } from "../core/text/messages.ts";
 import { describeTai64n } from "../core/text/tai64n.ts";
 import { isLiving, readBootId } from "../directories/processes.ts";
@@ -11,14 +11,7 @@ import { TitleLog } from "../directories/title-log.ts";
 import type { Happening } from "../system/happenings.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
-import {
-  openCreate,
-  openDirectory,
-  openNonblocking,
-  openRead,
-  openTruncate,
-  openWrite,
-} from "../system/system.ts";
+import { openCreate, openDirectory, openNonblocking, openRead, openTruncate, openWrite } from "../system/system.ts";
 
 const pollMilliseconds = 5000;
 const retryMilliseconds = 1000;
@@ -276,9 +269,7 @@ class Tree {
   // ── a restart in place ──
 
   #keep(): void {
-    this.#system.keep(
-      this.#known.map((one) => `${one.pid} ${one.startedAt} ${one.identity} ${one.name}\0`).join(""),
-    );
+    this.#system.keep(this.#known.map((one) => `${one.pid} ${one.startedAt} ${one.identity} ${one.name}\0`).join(""));
   }
 
   resume(kept: string): void {

@@ -49,7 +49,9 @@ export function sv(args: readonly string[], system: System): number {
     (request === undefined && !isReport && !isList) ||
     (invocation.services.length === 0 && !(isOfAll && (isList || invocation.command === "status")))
   ) {
-    const usage = isInitScript ? `usage: ${name} [-w sec] command\n\n` : "usage: sv [-v] [-w sec] command service ...\n\n";
+    const usage = isInitScript
+      ? `usage: ${name} [-w sec] command\n\n`
+      : "usage: sv [-v] [-w sec] command service ...\n\n";
     system.writeText(2, usage);
     return isInitScript ? 2 : 100;
   }
@@ -64,12 +66,7 @@ export function sv(args: readonly string[], system: System): number {
 }
 
 /** undefined: wrong usage, and complained about. */
-function parse(
-  name: string,
-  isInitScript: boolean,
-  words: readonly string[],
-  system: System,
-): Invocation | undefined {
+function parse(name: string, isInitScript: boolean, words: readonly string[], system: System): Invocation | undefined {
   const options = parseOptions(words, "vw:V", ["--json"]);
   const wait = system.environment("SVWAIT");
   let seconds = wait === undefined ? defaultSeconds : leadingNumber(wait);
@@ -154,7 +151,8 @@ class Session {
     const services: string[] = [];
     const base = this.#serviceDirectory.endsWith("/") ? this.#serviceDirectory : `${this.#serviceDirectory}/`;
     for (const entry of entries) {
-      if (!entry.startsWith(".") && this.#system.stat(`${base}${entry}`, true).kind === "directory") services.push(entry);
+      if (!entry.startsWith(".") && this.#system.stat(`${base}${entry}`, true).kind === "directory")
+        services.push(entry);
     }
     services.sort();
     return services;
@@ -230,7 +228,10 @@ class Session {
     if (status === undefined) {
       this.#errors++;
       const reason = describe("", trouble);
-      return { members: describeTrouble(name, reason.slice(reason.indexOf(": ", 6) + 2)), code: trouble?.isGone === true ? 1 : 4 };
+      return {
+        members: describeTrouble(name, reason.slice(reason.indexOf(": ", 6) + 2)),
+        code: trouble?.isGone === true ? 1 : 4,
+      };
     }
     const members = describeMembers(name, status, normallyUp(this.#system) !== 0, this.#nowSeconds);
     return { members, code: status.pid === 0 ? 3 : 0 };
@@ -271,8 +272,7 @@ class Session {
   /** Sends the bytes to the service whose directory is the working directory; answers the status it had before. */
   #tell(name: string, bytes: string, mayBeGone: boolean): StatusRecord | undefined {
     const { status, trouble } = readStatus(this.#system);
-    const obstacle =
-      status === undefined ? trouble : mustSend(bytes, status) ? tell(this.#system, bytes) : undefined;
+    const obstacle = status === undefined ? trouble : mustSend(bytes, status) ? tell(this.#system, bytes) : undefined;
     if (obstacle === undefined) return status;
     if (obstacle.isGone && mayBeGone) this.#say(`ok: ${name}: runsv not running\n`);
     else this.#fail(`${describe(name, obstacle)}\n`);
@@ -399,7 +399,8 @@ class Session {
     this.#say(request.kills ? "kill: " : "timeout: ");
     const errno = this.#enter(one.name);
     const { status, trouble } = readStatus(this.#system);
-    if (errno !== 0) this.#fail(`fail: ${one.name}: unable to change to service directory: ${describeError(errno)}\n\n`);
+    if (errno !== 0)
+      this.#fail(`fail: ${one.name}: unable to change to service directory: ${describeError(errno)}\n\n`);
     else if (status === undefined) this.#fail(`${describe(one.name, trouble)}\n\n`);
     else this.#fail(`${this.#stateOf(one.name, status)}\n`);
     if (request.kills && errno === 0) this.#tell(one.name, "k", false);

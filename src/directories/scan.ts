@@ -2,8 +2,8 @@
 // change could give another result: those of the path, of each link's target, and half-copied services. Where the
 // system has none, or the file system does not tell, the caller polls.
 
-import { ENOENT } from "../core/text/errors.ts";
 import type { Entry } from "../core/supervise/scan.ts";
+import { ENOENT } from "../core/text/errors.ts";
 import type { System } from "../system/system.ts";
 
 type Warn = (text: string, errno: number) => void;
@@ -20,8 +20,7 @@ const inDelete = 0x200;
 const inDeleteSelf = 0x400;
 const inMoveSelf = 0x800;
 const inOnlyDirectory = 0x1000000;
-const changes =
-  inAttrib + inMovedFrom + inMovedTo + inCreate + inDelete + inDeleteSelf + inMoveSelf + inOnlyDirectory;
+const changes = inAttrib + inMovedFrom + inMovedTo + inCreate + inDelete + inDeleteSelf + inMoveSelf + inOnlyDirectory;
 
 /** File systems whose changes all come to be known here (statfs magic numbers); others may change from elsewhere. */
 const localFileSystems: readonly number[] = [

@@ -1,22 +1,15 @@
 // A supervise directory, runsv's side: lock, control pipe, ok pipe, the three state files, and the record of the child.
 // runsv(8).
 
-import { EAGAIN, EEXIST, EINVAL } from "../core/text/errors.ts";
 import type { ChildRecord } from "../core/supervise/record.ts";
 import { decodeRecord, encodeSupervisor, recordBytes, supervisorOffset } from "../core/supervise/record.ts";
 import type { Service } from "../core/supervise/service.ts";
 import type { StatusRecord } from "../core/supervise/status.ts";
 import { decodeStatus, describeStat, encodeStatus, statusBytes } from "../core/supervise/status.ts";
+import { EAGAIN, EEXIST, EINVAL } from "../core/text/errors.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
-import {
-  openAppend,
-  openCreate,
-  openNonblocking,
-  openRead,
-  openReadWrite,
-  openWrite,
-} from "../system/system.ts";
+import { openAppend, openCreate, openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
 
 /** Longest link target that is followed, in bytes: a limit of the original. */
 const maxLinkBytes = 255;

@@ -1,9 +1,9 @@
 // A service directory as sv finds it: whether a runsv is there, its status, and its control pipe. Paths are relative
 // to the service directory, which is the working directory.
 
-import { ENOENT, ENXIO } from "../core/text/errors.ts";
 import type { StatusRecord } from "../core/supervise/status.ts";
 import { decodeStatus, statusBytes } from "../core/supervise/status.ts";
+import { ENOENT, ENXIO } from "../core/text/errors.ts";
 import type { System } from "../system/system.ts";
 import { openNonblocking, openRead, openWrite } from "../system/system.ts";
 

@@ -33,13 +33,22 @@ export class TitleLog {
 
   /** `argument`: its index; `isRestart`: an earlier instance of this process wrote into it already. */
   open(argument: number, text: string, isRestart: boolean): void {
-    if (text.length < minBytes) return this.#refuse("log must have at least seven characters.");
+    if (text.length < minBytes) {
+      this.#refuse("log must have at least seven characters.");
+      return;
+    }
     const pipe = this.#system.pipe();
-    if (pipe.errno !== 0) return this.#refuse("unable to create pipe for log.");
+    if (pipe.errno !== 0) {
+      this.#refuse("unable to create pipe for log.");
+      return;
+    }
     // Writers never wait for the title: with a full pipe their messages are lost.
     this.#system.setNonblocking(pipe.write);
     this.#system.setNonblocking(pipe.read);
-    if (this.#system.moveFd(pipe.write, 2) < 0) return this.#refuse("unable to set filedescriptor for log.");
+    if (this.#system.moveFd(pipe.write, 2) < 0) {
+      this.#refuse("unable to set filedescriptor for log.");
+      return;
+    }
     this.#argument = argument;
     this.#text = text;
     this.#fd = pipe.read;

@@ -281,7 +281,7 @@ export class Supervisor {
       this.hear(child.role, { kind: "unstartable" });
       return;
     }
-    this.#complain(spawned, isLog ? "log/./run" : argv[0] ?? "", isLog ? "./log/run" : "./run");
+    this.#complain(spawned, isLog ? "log/./run" : (argv[0] ?? ""), isLog ? "./log/run" : "./run");
     if (phase === 1) child.startedAt = this.#system.monotonic();
     this.hear(child.role, { kind: "started", pid: spawned.pid, at: this.#system.now() });
   }

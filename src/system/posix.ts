@@ -324,7 +324,7 @@ export class PosixSystem extends System {
 
 /** The first `length` bytes as a byte string. */
 function textOf(bytes: Uint8Array, length: number): string {
-  const end = length < bytes.length ? length : bytes.length;
+  const end = Math.min(length, bytes.length);
   let text = "";
   for (let i = 0; i < end; i++) text += String.fromCharCode(bytes[i] ?? 0);
   return text;
@@ -361,7 +361,7 @@ function decodeStat(result: number, bytes: Uint8Array): FileStat {
     identity: `${device}/${inode}/${view.getFloat64(56, true)}.${view.getFloat64(64, true)}`,
     inode,
     version: `${inode}/${modified}/${changed}`,
-    changedSeconds: modifiedSeconds > changedSeconds ? modifiedSeconds : changedSeconds,
+    changedSeconds: Math.max(modifiedSeconds, changedSeconds),
   };
 }
 

@@ -4,18 +4,7 @@ import type { Phase, Role, Service, SignalName, Step, Want } from "./service.ts"
 
 const phases: readonly Phase[] = ["down", "run", "finish"];
 const wants: readonly Want[] = ["up", "down", "exit"];
-const signals: readonly SignalName[] = [
-  "TERM",
-  "CONT",
-  "KILL",
-  "STOP",
-  "ALRM",
-  "HUP",
-  "INT",
-  "QUIT",
-  "USR1",
-  "USR2",
-];
+const signals: readonly SignalName[] = ["TERM", "CONT", "KILL", "STOP", "ALRM", "HUP", "INT", "QUIT", "USR1", "USR2"];
 
 export function encodeService(service: Service): string {
   const flags = [service.paused, service.gotTerm, service.once, service.resting, service.held];

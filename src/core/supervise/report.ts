@@ -23,12 +23,7 @@ export function describeState(name: string, status: StatusRecord, isNormallyUp: 
 }
 
 /** The members of one service's object, without braces: what `sv --json` documents. */
-export function describeMembers(
-  name: string,
-  status: StatusRecord,
-  isNormallyUp: boolean,
-  nowSeconds: number,
-): string {
+export function describeMembers(name: string, status: StatusRecord, isNormallyUp: boolean, nowSeconds: number): string {
   const members = [
     `"service":${quote(name)}`,
     `"state":${status.phase === undefined ? "null" : quote(status.phase)}`,
@@ -70,7 +65,8 @@ function isUtf8(bytes: string): boolean {
   while (i < bytes.length) {
     const lead = bytes.charCodeAt(i++);
     if (lead < 0x80) continue;
-    const more = lead >= 0xc2 && lead <= 0xdf ? 1 : lead >= 0xe0 && lead <= 0xef ? 2 : lead >= 0xf0 && lead <= 0xf4 ? 3 : 0;
+    const more =
+      lead >= 0xc2 && lead <= 0xdf ? 1 : lead >= 0xe0 && lead <= 0xef ? 2 : lead >= 0xf0 && lead <= 0xf4 ? 3 : 0;
     if (more === 0 || i + more > bytes.length) return false;
     const second = bytes.charCodeAt(i);
     if (lead === 0xe0 && second < 0xa0) return false;

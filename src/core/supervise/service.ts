@@ -85,7 +85,10 @@ export type Action =
   | { readonly kind: "drop script" }
   | { readonly kind: "signal"; readonly signal: SignalName }
   /** Say "rested" after this time. */
-  | { readonly kind: "rest"; readonly milliseconds: number };
+  | { readonly kind: "rest"; readonly milliseconds: number }
+  /** Of the log pipe; decided in supervision.ts. */
+  | { readonly kind: "close pipe" }
+  | { readonly kind: "open pipe" };
 
 export interface Reaction {
   readonly next: Service;

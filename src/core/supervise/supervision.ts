@@ -11,9 +11,15 @@ export interface Supervision {
   readonly closed: boolean;
 }
 
-export interface Deed {
+// A class: the compiler would copy a union into a record.
+export class Deed {
   readonly of: Role;
-  readonly action: Action | { readonly kind: "close pipe" } | { readonly kind: "open pipe" };
+  readonly action: Action;
+
+  constructor(of: Role, action: Action) {
+    this.of = of;
+    this.action = action;
+  }
 }
 
 export interface Reaction {
@@ -41,7 +47,7 @@ function apply(now: Supervision, of: Role, happening: Happening, deeds: Deed[]):
   const subject = of === "service" ? now.service : now.log;
   if (subject === undefined) return now;
   const reaction = reactAlone(subject, happening);
-  for (const action of reaction.actions) deeds.push({ of, action });
+  for (const action of reaction.actions) deeds.push(new Deed(of, action));
   return of === "service" ? { ...now, service: reaction.next } : { ...now, log: reaction.next };
 }
 
@@ -49,13 +55,13 @@ function settle(now: Supervision, deeds: Deed[]): Supervision {
   const log = now.log;
   if (log === undefined) return now;
   if (!now.closed && isServiceOver(now.service) && log.pid !== 0) {
-    deeds.push({ of: "log", action: { kind: "close pipe" } });
-    deeds.push({ of: "log", action: { kind: "publish" } });
+    deeds.push(new Deed("log", { kind: "close pipe" }));
+    deeds.push(new Deed("log", { kind: "publish" }));
     return { service: { ...now.service, held: true }, log: wanting(log, "exit"), closed: true };
   }
   // Wanted again while the log service was ending: both begin anew, with a new pipe.
   if (now.closed && log.phase === "down" && !isServiceOver(now.service)) {
-    deeds.push({ of: "log", action: { kind: "open pipe" } });
+    deeds.push(new Deed("log", { kind: "open pipe" }));
     const reopened: Supervision = {
       service: { ...now.service, held: false },
       log: wanting(log, "up"),

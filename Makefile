@@ -1,0 +1,79 @@
+# runit-ts. `make`: build/bin; `make demo`, `make test`, `make check`, `make bench`, `make install`.
+#
+# Everything is made from a fresh checkout: the npm packages, and Debian's musl-tools when it is missing and can be
+# installed. Without musl the result is linked dynamically with the C library at hand (also: make LIBC=gnu BUILD=DIR).
+
+SHELL := /bin/sh
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Where sv looks for services: /etc/service/ (Debian), /service/ (upstream), /var/service/ (Void).
+SERVICE_DIRECTORY ?= /etc/service/
+PROGRAMS := runsv runsvdir sv
+
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export SCRIPTC_CACHE_DIR ?= $(CURDIR)/$(BUILD)/cache
+
+ifndef LIBC
+LIBC := $(shell scripts/ensure-musl)
+endif
+ifeq ($(LIBC),musl)
+CC_FOR := musl-gcc
+export SCRIPTC_TARGET := x86_64-linux-musl
+else
+CC_FOR := gcc
+export LINK_CC := gcc
+export LINK_FLAGS :=
+endif
+export SCRIPTC_LINKER := $(CURDIR)/scripts/link
+CFLAGS := -std=c17 -Os -Wall -Wextra -Werror -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+  '-DSERVICE_DIRECTORY="$(SERVICE_DIRECTORY)"'
+
+SOURCES := $(shell find src -name '*.ts')
+
+.PHONY: all demo test check bench install uninstall clean
+all: $(PROGRAMS:%=$(BUILD)/bin/%)
+
+node_modules/.installed: package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(BUILD)/posix.h $(BUILD)/posix.json &: src/system/native.ts scripts/bindings.mjs node_modules/.installed
+	@mkdir -p $(BUILD)
+	node scripts/bindings.mjs $< $(BUILD)/posix.h $(BUILD)/posix.json $(BUILD)/posix.o
+
+$(BUILD)/posix.o: src/system/posix.c $(BUILD)/posix.h
+	$(CC_FOR) $(CFLAGS) -I$(BUILD) -c $< -o $@
+
+$(BUILD)/runit-ts: $(SOURCES) $(BUILD)/posix.o $(BUILD)/posix.json scripts/link scripts/copylint.mjs tsconfig.json
+	scriptc build src/bin/runit-ts.ts --ffi $(BUILD)/posix.json --emit=ir -o $(BUILD)/runit-ts.ir.json >$(BUILD)/ir.log 2>&1 \
+	  || { cat $(BUILD)/ir.log; exit 1; }
+	node scripts/copylint.mjs $(BUILD)/runit-ts.ir.json
+	scriptc build src/bin/runit-ts.ts --ffi $(BUILD)/posix.json --strip --no-keep-c -o $@ >$(BUILD)/link.log 2>&1 \
+	  || { cat $(BUILD)/link.log; exit 1; }
+
+$(PROGRAMS:%=$(BUILD)/bin/%): $(BUILD)/runit-ts
+	@mkdir -p $(BUILD)/bin
+	@ln -sf ../runit-ts $@
+
+demo: all
+	@scripts/demo
+
+check: node_modules/.installed
+	npm run --silent check
+
+test: all
+	@scripts/test
+
+bench: all
+	@scripts/bench
+
+install: all
+	install -D -m 755 $(BUILD)/runit-ts $(DESTDIR)$(PREFIX)/bin/runit-ts
+	for program in $(PROGRAMS); do ln -sf runit-ts $(DESTDIR)$(PREFIX)/bin/$$program; done
+
+uninstall:
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/bin/runit-ts
+
+clean:
+	rm -rf $(BUILD)
