@@ -19,6 +19,9 @@ const defaultSeconds = 7;
 const lookMilliseconds = 420;
 /** Where there is no word of changes. */
 const pollMilliseconds = 50;
+/** A new process counts as up when it has lived so long; one of a service that was crashing, longer. */
+const settleMilliseconds = 10;
+const crashMilliseconds = 1000;
 /** Each awaited service may cost a descriptor; beyond this many they are looked at instead. */
 const maxOkFds = 200;
 const killSignal = 9;
@@ -104,8 +107,11 @@ class Pending {
   /** Its end says that runsv is gone; -1: not watched. */
   readonly okFd: number;
   checkPid = 0;
-  /** The check script is asked again at this time; 0: at any occasion. */
+  /** Not to be looked at again before this time; 0: at any occasion. */
   askAt = 0;
+  /** The start that was seen, and since when (monotonic clock, milliseconds): it must prove itself for a moment. */
+  startSeen = "";
+  startSeenAt = 0;
   pause = pollMilliseconds;
   isDone = false;
 
@@ -317,9 +323,13 @@ class Session {
             if (happening.waitStatus === 0) this.#look(one, request, true);
             else this.#askLater(one);
           }
-        } else {
-          const time = this.#system.monotonic();
-          for (const one of open) if (one.askAt === 0 || time >= one.askAt) this.#look(one, request, false);
+        }
+      }
+      const time = this.#system.monotonic();
+      for (const one of open) {
+        if (one.askAt === 0 ? time >= next : time >= one.askAt) {
+          one.askAt = 0;
+          this.#look(one, request, false);
         }
       }
     }
@@ -347,15 +357,33 @@ class Session {
       status.sinceLow !== before.sinceLow ||
       status.sinceNanoseconds !== before.sinceNanoseconds;
     const verdict = judge(request.awaits, status, isNew);
-    if (verdict === "no") return;
+    if (verdict === "no" || (isNew && status.pid !== 0 && !this.#hasSettled(one, status))) return;
     if (verdict === "ask" && !isAgreed && !this.#agrees(one)) return;
     this.#say(`ok: ${this.#stateOf(one.name, status)}\n`);
     this.#close(one);
   }
 
+  /**
+   * Whether a process that has just been started has lived for a moment: one that cannot even be executed is not up.
+   * A service that was crashing when it was told must live as long as runsv asks of one that is not.
+   */
+  #hasSettled(one: Pending, status: StatusRecord): boolean {
+    const start = `${status.sinceHigh} ${status.sinceLow} ${status.sinceNanoseconds}`;
+    const now = this.#system.monotonic();
+    if (one.startSeen !== start) {
+      one.startSeen = start;
+      one.startSeenAt = now;
+    }
+    const wasCrashing = one.before.pid === 0 && one.before.want === "u";
+    const settledAt = one.startSeenAt + (wasCrashing ? crashMilliseconds : settleMilliseconds);
+    if (now >= settledAt) return true;
+    one.askAt = settledAt;
+    return false;
+  }
+
   /** Whether there is nothing to ask; else the check script is started, and its end decides. */
   #agrees(one: Pending): boolean {
-    if (one.checkPid !== 0 || one.askAt > this.#system.monotonic()) return false;
+    if (one.checkPid !== 0) return false;
     const { errno } = this.#system.stat("check", true);
     if (errno === ENOENT) return true;
     if (errno !== 0) {

@@ -22,12 +22,6 @@ const inMoveSelf = 0x800;
 const inOnlyDirectory = 0x1000000;
 const changes = inAttrib + inMovedFrom + inMovedTo + inCreate + inDelete + inDeleteSelf + inMoveSelf + inOnlyDirectory;
 
-/** File systems whose changes all come to be known here (statfs magic numbers); others may change from elsewhere. */
-const localFileSystems: readonly number[] = [
-  0xef53, 0x01021994, 0x9123683e, 0x58465342, 0x858458f6, 0x794c7630, 0xf2f52010, 0x2fc12fc1, 0x73717368, 0x24051905,
-  0x72b6, 0xca451a4e, 0x3153464a, 0x3434, 0x4d44, 0x2011bab0, 0xe0f5e1e2, 0x52654973, 0x9660,
-];
-
 export interface Scan {
   /** undefined: the directory could not be read, and it was complained about. */
   readonly entries: readonly Entry[] | undefined;
@@ -88,7 +82,7 @@ export class ScanDirectory {
     if (found.errno !== 0) return this.#failed("unable to stat", found.errno, watches);
     this.#watchFor(watches, this.#path).isWhole = true;
     // Before reading: what changes from here on is not missed.
-    this.#isWatched = this.#apply(watches) && localFileSystems.includes(system.fileSystem(this.#path));
+    this.#isWatched = this.#apply(watches) && isLocal(system.fileSystem(this.#path));
     const entered = system.chdir(this.#path);
     if (entered < 0) return this.#failed("unable to change directory to", -entered, watches);
     const scan = this.#read(known, watches);
@@ -241,4 +235,13 @@ export class ScanDirectory {
     this.#watches = watches;
     return all;
   }
+}
+
+/** File systems whose changes all come to be known here (statfs magic numbers); others may change from elsewhere. */
+function isLocal(fileSystem: number): boolean {
+  const local: readonly number[] = [
+    0xef53, 0x01021994, 0x9123683e, 0x58465342, 0x858458f6, 0x794c7630, 0xf2f52010, 0x2fc12fc1, 0x73717368, 0x24051905,
+    0x72b6, 0xca451a4e, 0x3153464a, 0x3434, 0x4d44, 0x2011bab0, 0xe0f5e1e2, 0x52654973, 0x9660,
+  ];
+  return local.includes(fileSystem);
 }

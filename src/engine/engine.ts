@@ -37,7 +37,10 @@ export function supervise(system: System, supervisors: readonly Supervisor[]): v
       if (time >= 0 && (due < 0 || time < due)) due = time;
       if (!supervisor.isOver) areOver = false;
     }
-    if (areOver) return;
+    if (areOver) {
+      for (const supervisor of supervisors) supervisor.end();
+      return;
+    }
     milliseconds = due < 0 ? -1 : Math.max(0, due - now);
   }
 }

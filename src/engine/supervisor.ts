@@ -15,18 +15,6 @@ import { SuperviseDirectory } from "../directories/supervise.ts";
 import { SystemError } from "../system/errors.ts";
 import type { Pipe, Polled, Spawned, SpawnPlan, SpawnStep, System } from "../system/system.ts";
 
-const signalNumbers: Readonly<Record<SignalName, number>> = {
-  HUP: 1,
-  INT: 2,
-  QUIT: 3,
-  KILL: 9,
-  USR1: 10,
-  USR2: 12,
-  ALRM: 14,
-  TERM: 15,
-  CONT: 18,
-  STOP: 19,
-};
 const noSuchProcess = 3;
 
 /** A life shorter than this is followed by a rest. */
@@ -158,7 +146,7 @@ export class Supervisor {
     if (this.#scriptUntil >= 0 && now >= this.#scriptUntil) {
       this.#warn(`control/${this.#state.service.script} takes too long, killed.`, 0);
       this.#scriptUntil = never;
-      this.#system.kill(this.#scriptPid, signalNumbers.KILL);
+      this.#system.kill(this.#scriptPid, numberOf("KILL"));
     }
     for (const child of this.#children()) {
       if (child.restUntil >= 0 && now >= child.restUntil) {
@@ -200,6 +188,11 @@ export class Supervisor {
       return true;
     }
     return false;
+  }
+
+  /** The last word: state files that could not be written so far. */
+  end(): void {
+    for (const child of this.#children()) if (child.publishAt >= 0) this.#publish(child, false);
   }
 
   /** SIGTERM: as the control byte x. */
@@ -247,7 +240,7 @@ export class Supervisor {
         this.#startScript(action.byte);
         break;
       case "drop script":
-        if (this.#scriptPid > 0) this.#system.kill(this.#scriptPid, signalNumbers.KILL);
+        if (this.#scriptPid > 0) this.#system.kill(this.#scriptPid, numberOf("KILL"));
         this.#scriptPid = 0;
         this.#scriptUntil = never;
         break;
@@ -335,7 +328,7 @@ export class Supervisor {
 
   #send(child: Child, signal: SignalName): void {
     const pid = this.#serviceOf(child).pid;
-    const result = this.#system.kill(pid, signalNumbers[signal]);
+    const result = this.#system.kill(pid, numberOf(signal));
     if (result >= 0 || result === -noSuchProcess) return; // ended a moment ago: that is heard next
     const name = child.role === "log" ? "./log/run" : "./run";
     this.#warn(`unable to send SIG${signal} to ${name} (pid ${pid})`, -result);
@@ -539,4 +532,29 @@ export class Supervisor {
 
 function numbersOf(line: string): number[] {
   return line.split(" ").map((word) => Number(word));
+}
+
+function numberOf(signal: SignalName): number {
+  switch (signal) {
+    case "HUP":
+      return 1;
+    case "INT":
+      return 2;
+    case "QUIT":
+      return 3;
+    case "KILL":
+      return 9;
+    case "USR1":
+      return 10;
+    case "USR2":
+      return 12;
+    case "ALRM":
+      return 14;
+    case "TERM":
+      return 15;
+    case "CONT":
+      return 18;
+    case "STOP":
+      return 19;
+  }
 }

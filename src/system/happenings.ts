@@ -15,26 +15,11 @@ export interface Awaited {
   readonly milliseconds: number;
 }
 
-// Bits of takeSignals. CHLD (2) only wakes: the children themselves are the happenings.
-const reported: readonly (readonly [number, WatchedSignal])[] = [
-  [1, "TERM"],
-  [4, "HUP"],
-  [8, "ALRM"],
-  [16, "INT"],
-  [32, "CONT"],
-  [64, "USR1"],
-  [128, "USR2"],
-  [256, "QUIT"],
-  [512, "WINCH"],
-];
-
 export function awaitHappenings(system: System, awaited: Awaited): readonly Happening[] {
   const happenings: Happening[] = [];
   const ready = system.poll(awaited.fds, awaited.milliseconds);
   const signals = system.takeSignals();
-  for (const [bit, signal] of reported) {
-    if (Math.floor(signals / bit) % 2 === 1) happenings.push({ kind: "signal", signal });
-  }
+  if (signals !== 0) addSignals(signals, happenings);
   for (let child = system.reap(); child.pid !== 0; child = system.reap()) {
     happenings.push({ kind: "ended", pid: child.pid, waitStatus: child.waitStatus });
   }
@@ -45,4 +30,22 @@ export function awaitHappenings(system: System, awaited: Awaited): readonly Happ
   }
   if (ready === 0) happenings.push({ kind: "deadline" });
   return happenings;
+}
+
+/** Bits of takeSignals. CHLD (2) only wakes: the children themselves are the happenings. */
+function addSignals(signals: number, happenings: Happening[]): void {
+  const reported: readonly (readonly [number, WatchedSignal])[] = [
+    [1, "TERM"],
+    [4, "HUP"],
+    [8, "ALRM"],
+    [16, "INT"],
+    [32, "CONT"],
+    [64, "USR1"],
+    [128, "USR2"],
+    [256, "QUIT"],
+    [512, "WINCH"],
+  ];
+  for (const [bit, signal] of reported) {
+    if (Math.floor(signals / bit) % 2 === 1) happenings.push({ kind: "signal", signal });
+  }
 }

@@ -78,19 +78,6 @@ const stepDuplicate = 1;
 const stepSession = 2;
 const stepRecord = 3;
 
-const watchable: readonly WatchedSignal[] = [
-  "TERM",
-  "CHLD",
-  "HUP",
-  "ALRM",
-  "INT",
-  "CONT",
-  "USR1",
-  "USR2",
-  "QUIT",
-  "WINCH",
-];
-
 export class PosixSystem extends System {
   // One buffer for all short answers; grown for a long argument, never given away.
   #room = new Uint8Array(512);
@@ -269,6 +256,18 @@ export class PosixSystem extends System {
   }
 
   override watchSignals(signals: readonly WatchedSignal[]): void {
+    const watchable: readonly WatchedSignal[] = [
+      "TERM",
+      "CHLD",
+      "HUP",
+      "ALRM",
+      "INT",
+      "CONT",
+      "USR1",
+      "USR2",
+      "QUIT",
+      "WINCH",
+    ];
     let mask = 0;
     let bit = 1;
     for (const signal of watchable) {

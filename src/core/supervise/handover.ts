@@ -2,16 +2,12 @@
 
 import type { Phase, Role, Service, SignalName, Step, Want } from "./service.ts";
 
-const phases: readonly Phase[] = ["down", "run", "finish"];
-const wants: readonly Want[] = ["up", "down", "exit"];
-const signals: readonly SignalName[] = ["TERM", "CONT", "KILL", "STOP", "ALRM", "HUP", "INT", "QUIT", "USR1", "USR2"];
-
 export function encodeService(service: Service): string {
   const flags = [service.paused, service.gotTerm, service.once, service.resting, service.held];
   return [
     service.role,
-    phases.indexOf(service.phase),
-    wants.indexOf(service.want),
+    service.phase,
+    service.want,
     service.pid,
     flags.map((flag) => (flag ? "1" : "0")).join(""),
     service.since.seconds,
@@ -28,8 +24,8 @@ export function decodeService(line: string): Service | undefined {
   const words = line.split(" ");
   if (words.length !== 11) return undefined;
   const role = roleOf(word(words, 0));
-  const phase = phases[numberAt(words, 1)];
-  const want = wants[numberAt(words, 2)];
+  const phase = phaseOf(word(words, 1));
+  const want = wantOf(word(words, 2));
   if (role === undefined || phase === undefined || want === undefined) return undefined;
   const flags = word(words, 4);
   const steps: Step[] = [];
@@ -75,11 +71,11 @@ function encodeStep(step: Step): string {
 function decodeStep(text: string): Step | undefined {
   switch (text.charAt(0)) {
     case "c": {
-      const signal = signals.find((name) => name === text.slice(2));
+      const signal = signalOf(text.slice(2));
       return { kind: "script", byte: text.charAt(1), signal: signal ?? "" };
     }
     case "s": {
-      const signal = signals.find((name) => name === text.slice(1));
+      const signal = signalOf(text.slice(1));
       return signal === undefined ? undefined : { kind: "signal", signal };
     }
     case "m":
@@ -93,6 +89,19 @@ function decodeStep(text: string): Step | undefined {
 
 function roleOf(text: string): Role | undefined {
   return text === "service" || text === "log" ? text : undefined;
+}
+
+function phaseOf(text: string): Phase | undefined {
+  return text === "down" || text === "run" || text === "finish" ? text : undefined;
+}
+
+function wantOf(text: string): Want | undefined {
+  return text === "up" || text === "down" || text === "exit" ? text : undefined;
+}
+
+function signalOf(text: string): SignalName | undefined {
+  const names: readonly SignalName[] = ["TERM", "CONT", "KILL", "STOP", "ALRM", "HUP", "INT", "QUIT", "USR1", "USR2"];
+  return names.find((name) => name === text);
 }
 
 function word(words: readonly string[], index: number): string {

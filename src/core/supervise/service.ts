@@ -97,7 +97,6 @@ export interface Reaction {
 
 /** One row per control byte; columns left out do not apply. */
 interface Control {
-  readonly byte: string;
   readonly want?: Want;
   /** Starts it once, whatever it wants. */
   readonly once?: boolean;
@@ -111,22 +110,41 @@ interface Control {
   readonly notForLog?: boolean;
 }
 
-export const controls: readonly Control[] = [
-  { byte: "u", want: "up" },
-  { byte: "d", want: "down", stops: true },
-  { byte: "o", want: "down", once: true },
-  { byte: "x", want: "exit", stops: true, notForLog: true },
-  { byte: "t", stops: true },
-  { byte: "k", signal: "KILL", urgent: true },
-  { byte: "p", signal: "STOP", paused: true },
-  { byte: "c", signal: "CONT", paused: false },
-  { byte: "a", signal: "ALRM" },
-  { byte: "h", signal: "HUP" },
-  { byte: "i", signal: "INT" },
-  { byte: "q", signal: "QUIT" },
-  { byte: "1", signal: "USR1" },
-  { byte: "2", signal: "USR2" },
-];
+/** The table of control bytes. (A switch: a list of rows would be built in the memory of every supervisor.) */
+function controlOf(byte: string): Control | undefined {
+  switch (byte) {
+    case "u":
+      return { want: "up" };
+    case "d":
+      return { want: "down", stops: true };
+    case "o":
+      return { want: "down", once: true };
+    case "x":
+      return { want: "exit", stops: true, notForLog: true };
+    case "t":
+      return { stops: true };
+    case "k":
+      return { signal: "KILL", urgent: true };
+    case "p":
+      return { signal: "STOP", paused: true };
+    case "c":
+      return { signal: "CONT", paused: false };
+    case "a":
+      return { signal: "ALRM" };
+    case "h":
+      return { signal: "HUP" };
+    case "i":
+      return { signal: "INT" };
+    case "q":
+      return { signal: "QUIT" };
+    case "1":
+      return { signal: "USR1" };
+    case "2":
+      return { signal: "USR2" };
+    default:
+      return undefined;
+  }
+}
 
 /** So many steps may wait before no further control bytes are to be taken: they keep in the pipe. */
 export const maxSteps = 32;
@@ -210,7 +228,7 @@ function learn(now: Service, happening: Happening, actions: Action[]): Service {
 }
 
 function obey(now: Service, byte: string, actions: Action[]): Service {
-  const row = controls.find((control) => control.byte === byte);
+  const row = controlOf(byte);
   if (row === undefined || (row.notForLog === true && now.role === "log")) return now;
 
   const runs = now.phase === "run";

@@ -15,7 +15,6 @@ export const statusBytes = 20;
 const half = 4294967296;
 const tai64High = 0x40000000;
 const tai64Low = 10;
-const phases: readonly Phase[] = ["down", "run", "finish"];
 
 /** What is on disk, which need not be true or sensible. */
 export interface StatusRecord {
@@ -42,7 +41,7 @@ export function encodeStatus(service: Service): Uint8Array {
   view.setUint8(16, service.paused ? 1 : 0);
   view.setUint8(17, service.want === "up" ? 117 : 100);
   view.setUint8(18, service.gotTerm ? 1 : 0);
-  view.setUint8(19, phases.indexOf(service.phase));
+  view.setUint8(19, service.phase === "down" ? 0 : service.phase === "run" ? 1 : 2);
   return bytes;
 }
 
@@ -60,7 +59,7 @@ export function decodeStatus(bytes: Uint8Array): StatusRecord | undefined {
     paused: view.getUint8(16) !== 0,
     want: want === 117 ? "u" : want === 100 ? "d" : "other",
     gotTerm: view.getUint8(18) !== 0,
-    phase: phase < phases.length ? phases[phase] : undefined,
+    phase: phase === 0 ? "down" : phase === 1 ? "run" : phase === 2 ? "finish" : undefined,
   };
 }
 

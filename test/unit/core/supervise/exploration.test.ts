@@ -191,7 +191,11 @@ function checkCommand(before: World, event: Event, after: World, path: () => str
   if (want !== undefined) assert.equal(now.want, want, `${event.happening.byte} is obeyed\n${path()}`);
   if (event.happening.byte === "o") assert.ok(now.once || now.phase === "run", `o starts it once\n${path()}`);
   const isStopped = now.gotTerm || now.steps.some((step) => step.kind === "script" && step.byte === "t");
-  if ("tdx".includes(event.happening.byte) && old.phase === "run" && !(event.of === "log" && event.happening.byte === "x")) {
+  if (
+    "tdx".includes(event.happening.byte) &&
+    old.phase === "run" &&
+    !(event.of === "log" && event.happening.byte === "x")
+  ) {
     assert.ok(isStopped, `${event.happening.byte} sends TERM, now or behind what waits\n${path()}`);
   }
 }
@@ -286,13 +290,28 @@ function begin(of: Role): Event {
 
 suite("every reachable state of a service and its log service", () => {
   const settings: readonly (readonly [string, Setting])[] = [
-    ["alone, every byte", { withLog: false, want: "up", bytes: "udoxtkpcahiq12z", hasScripts: false, canStart: [true] }],
-    ["alone, with control scripts", { withLog: false, want: "up", bytes: "udoxtkpch", hasScripts: true, canStart: [true] }],
+    [
+      "alone, every byte",
+      { withLog: false, want: "up", bytes: "udoxtkpcahiq12z", hasScripts: false, canStart: [true] },
+    ],
+    [
+      "alone, with control scripts",
+      { withLog: false, want: "up", bytes: "udoxtkpch", hasScripts: true, canStart: [true] },
+    ],
     ["alone, starting down", { withLog: false, want: "down", bytes: "udoxtkpc", hasScripts: true, canStart: [true] }],
-    ["alone, processes run out", { withLog: false, want: "up", bytes: "udoxtk", hasScripts: false, canStart: [true, false] }],
+    [
+      "alone, processes run out",
+      { withLog: false, want: "up", bytes: "udoxtk", hasScripts: false, canStart: [true, false] },
+    ],
     ["with a log service", { withLog: true, want: "up", bytes: "udoxtkpc", hasScripts: false, canStart: [true] }],
-    ["with a log service and control scripts", { withLog: true, want: "up", bytes: "udoxtk", hasScripts: true, canStart: [true] }],
-    ["with a log service, processes run out", { withLog: true, want: "up", bytes: "udox", hasScripts: false, canStart: [true, false] }],
+    [
+      "with a log service and control scripts",
+      { withLog: true, want: "up", bytes: "udoxtk", hasScripts: true, canStart: [true] },
+    ],
+    [
+      "with a log service, processes run out",
+      { withLog: true, want: "up", bytes: "udox", hasScripts: false, canStart: [true, false] },
+    ],
   ];
   let total = 0;
   for (const [name, setting] of settings) {

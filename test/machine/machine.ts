@@ -1,0 +1,702 @@
+// The in-memory machine: a System with files, fifos, pipes, processes and a clock that the test moves. Descriptors and
+// processes can run out, the disk can fill, and the n-th call of any kind can be told to fail. It is a product of its
+// own, with tests of its own (machine.test.ts).
+//
+// Time passes only in `poll`: when nothing is ready, the clock jumps to the next thing that will happen. When nothing
+// ever will, the play is over (Idle).
+
+import { randomUUID } from "node:crypto";
+import type { Timestamp } from "../../src/core/supervise/service.ts";
+import type {
+  EndedChild,
+  FileStat,
+  Pipe,
+  Polled,
+  Spawned,
+  SpawnPlan,
+  Text,
+  WatchedSignal,
+} from "../../src/system/system.ts";
+import { System } from "../../src/system/system.ts";
+
+const ENOENT = 2;
+const ESRCH = 3;
+const ENXIO = 6;
+const EBADF = 9;
+const EAGAIN = 11;
+const EEXIST = 17;
+const ENOTDIR = 20;
+const EISDIR = 21;
+const EINVAL = 22;
+const EMFILE = 24;
+const ENOSPC = 28;
+const ELOOP = 40;
+const ENOSYS = 38;
+
+/** Thrown out of `poll` when nothing will ever happen again. */
+export class Idle extends Error {}
+
+class Node {
+  kind: "file" | "directory" | "fifo" | "link";
+  mode: number;
+  content = "";
+  target = "";
+  readonly inode: number;
+  version = 0;
+  readers = 0;
+  writers = 0;
+  lockedBy: OpenFile | undefined;
+
+  constructor(kind: "file" | "directory" | "fifo" | "link", mode: number, inode: number) {
+    this.kind = kind;
+    this.mode = mode;
+    this.inode = inode;
+  }
+}
+
+class OpenFile {
+  readonly node: Node;
+  readonly reads: boolean;
+  readonly writes: boolean;
+  position = 0;
+  holders = 1;
+
+  constructor(node: Node, reads: boolean, writes: boolean) {
+    this.node = node;
+    this.reads = reads;
+    this.writes = writes;
+    if (reads) node.readers++;
+    if (writes) node.writers++;
+  }
+  release(): void {
+    if (--this.holders > 0) return;
+    if (this.reads) this.node.readers--;
+    if (this.writes) this.node.writers--;
+    if (this.node.lockedBy === this) this.node.lockedBy = undefined;
+  }
+}
+
+/** What a program does. Signals default to their usual effect. */
+export interface Program {
+  /** Called at its start. */
+  readonly begins?: (process: Process) => void;
+  /** Answers whether the signal was dealt with. */
+  readonly hears?: (process: Process, signal: number) => boolean;
+}
+
+export class Process {
+  readonly machine: Machine;
+  readonly pid: number;
+  /** What the log of the machine calls it: its arguments, with "log " in front for a log service. */
+  readonly name: string;
+  readonly program: Program;
+  readonly files: ReadonlyMap<number, OpenFile>;
+  isLiving = true;
+  isStopped = false;
+
+  constructor(machine: Machine, pid: number, plan: SpawnPlan, program: Program, files: ReadonlyMap<number, OpenFile>) {
+    this.machine = machine;
+    this.pid = pid;
+    this.name = `${plan.directory.endsWith("log") ? "log " : ""}${plan.argv.join(" ")}`;
+    this.program = program;
+    this.files = files;
+  }
+  /** Ends with an exit code. */
+  exit(code: number): void {
+    this.end(code * 256);
+  }
+  end(waitStatus: number): void {
+    if (!this.isLiving) return;
+    this.isLiving = false;
+    for (const file of this.files.values()) file.release();
+    this.machine.ended.push({ pid: this.pid, waitStatus });
+    this.machine.raise("CHLD");
+    this.machine.note(`${this.name} ends ${waitStatus}`);
+  }
+  /** Writes to descriptor 1, if that is a pipe or file of the machine. */
+  print(text: string): void {
+    const out = this.files.get(1);
+    if (out !== undefined) out.node.content += text;
+  }
+  /** Reads all that waits in descriptor 0. */
+  readAll(): string {
+    const input = this.files.get(0);
+    if (input === undefined) return "";
+    const text = input.node.content;
+    input.node.content = "";
+    return text;
+  }
+}
+
+const bits: Readonly<Record<WatchedSignal, number>> = {
+  TERM: 1,
+  CHLD: 2,
+  HUP: 4,
+  ALRM: 8,
+  INT: 16,
+  CONT: 32,
+  USR1: 64,
+  USR2: 128,
+  QUIT: 256,
+  WINCH: 512,
+};
+
+export class Machine extends System {
+  arguments: readonly string[] = [];
+  readonly variables = new Map<string, string>();
+  /** What happened, in order: starts, signals, ends. */
+  readonly log: string[] = [];
+  stdout = "";
+  stderr = "";
+  milliseconds = 1_000_000;
+  /** Seconds that the wall clock is ahead of the monotonic one. */
+  wallSeconds = 1_700_000_000;
+  readonly processes = new Map<number, Process>();
+  readonly ended: EndedChild[] = [];
+  /** Limits; ordinary machines have enough of everything. */
+  maxFds = 1024;
+  maxProcesses = 1000;
+  isDiskFull = false;
+  /** What the n-th call that can fail (counted from 1) fails with; 0: none does. */
+  failAt = 0;
+  failWith = 5;
+  calls = 0;
+  failed = "";
+  keptText: string | undefined;
+  readonly #programs = new Map<string, Program>();
+  readonly #root: Map<string, Node> = new Map();
+  readonly #fds = new Map<number, OpenFile>();
+  readonly #bootId = randomUUID();
+  #cwd = "/";
+  #nextInode = 100;
+  #nextPid = 1000;
+  #signals = 0;
+  #ready: boolean[] = [];
+  #agenda: { readonly at: number; readonly act: () => void }[] = [];
+
+  constructor() {
+    super();
+    this.#root.set("/", new Node("directory", 0o755, 1));
+    this.file("/proc/sys/kernel/random/boot_id", `${this.#bootId}\n`);
+  }
+
+  // ── for the test: laying out ──
+
+  file(path: string, content: string, mode = 0o644): void {
+    this.#makeParents(path);
+    const node = this.#make("file", mode);
+    node.content = content;
+    this.#root.set(path, node);
+  }
+  directory(path: string): void {
+    this.#makeParents(`${path}/x`);
+  }
+  link(path: string, target: string): void {
+    this.#makeParents(path);
+    const node = this.#make("link", 0o777);
+    node.target = target;
+    this.#root.set(path, node);
+  }
+  /** An executable file, and what it does. */
+  program(path: string, program: Program): void {
+    this.file(path, "", 0o755);
+    this.#programs.set(path, program);
+  }
+  remove(path: string): void {
+    for (const name of [...this.#root.keys()]) if (name === path || name.startsWith(`${path}/`)) this.#root.delete(name);
+  }
+  content(path: string): string | undefined {
+    return this.#root.get(path)?.content;
+  }
+  exists(path: string): boolean {
+    return this.#root.has(path);
+  }
+  /** Writes into a fifo, as another program would. */
+  tell(path: string, bytes: string): void {
+    const node = this.#root.get(path);
+    if (node === undefined) throw new Error(`no ${path}`);
+    node.content += bytes;
+  }
+  /** Does it so many milliseconds from now. */
+  after(milliseconds: number, act: () => void): void {
+    this.#agenda.push({ at: this.milliseconds + milliseconds, act });
+    this.#agenda.sort((a, b) => a.at - b.at);
+  }
+  raise(signal: WatchedSignal): void {
+    this.#signals |= bits[signal];
+  }
+  note(what: string): void {
+    this.log.push(what);
+  }
+  living(): Process[] {
+    return [...this.processes.values()].filter((process) => process.isLiving);
+  }
+  get openFds(): number {
+    return this.#fds.size;
+  }
+
+  // ── arguments ──
+
+  override get argv(): readonly string[] {
+    return this.arguments;
+  }
+  override dropArgument(): void {
+    this.arguments = this.arguments.slice(1);
+  }
+  override environment(name: string): string | undefined {
+    return this.variables.get(name);
+  }
+  override get serviceDirectory(): string {
+    return "/service/";
+  }
+
+  // ── files ──
+
+  /** Counts a call that can fail; the errno when it is the one that must, else 0. */
+  #fault(call: string): number {
+    this.calls++;
+    if (this.calls !== this.failAt) return 0;
+    this.failed = call;
+    return this.failWith;
+  }
+
+  #make(kind: "file" | "directory" | "fifo" | "link", mode: number): Node {
+    return new Node(kind, mode, this.#nextInode++);
+  }
+  #makeParents(path: string): void {
+    const parts = path.split("/").slice(1, -1);
+    let at = "";
+    for (const part of parts) {
+      at += `/${part}`;
+      if (!this.#root.has(at)) this.#root.set(at, this.#make("directory", 0o755));
+    }
+  }
+  /** Absolute path with links followed (the last one only if asked); a number is -errno. */
+  #resolve(path: string, follow: boolean, hops = 0): string | number {
+    if (path === "") return -ENOENT;
+    if (hops > 20) return -ELOOP;
+    const parts = (path.startsWith("/") ? path : `${this.#cwd}/${path}`).split("/");
+    let at = "";
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i] ?? "";
+      if (part === "" || part === ".") continue;
+      if (part === "..") {
+        at = at.slice(0, at.lastIndexOf("/"));
+        continue;
+      }
+      const parent = this.#root.get(at === "" ? "/" : at);
+      if (parent !== undefined && parent.kind !== "directory") return -ENOTDIR;
+      const here = `${at}/${part}`;
+      const node = this.#root.get(here);
+      const rest = parts.slice(i + 1).join("/");
+      if (node?.kind === "link" && (follow || rest !== "")) {
+        const target = node.target.startsWith("/") ? node.target : `${at}/${node.target}`;
+        return this.#resolve(rest === "" ? target : `${target}/${rest}`, follow, hops + 1);
+      }
+      if (node === undefined && rest.replaceAll(/[/.]/g, "") !== "") return -ENOENT;
+      at = here;
+    }
+    return at === "" ? "/" : at;
+  }
+  #find(path: string, follow: boolean): Node | number {
+    const resolved = this.#resolve(path, follow);
+    if (typeof resolved === "number") return resolved;
+    return this.#root.get(resolved) ?? this.#procFile(resolved) ?? -ENOENT;
+  }
+  /** /proc/PID/stat of a living process. */
+  #procFile(path: string): Node | undefined {
+    const match = /^\/proc\/(\d+)\/stat$/.exec(path);
+    const process = match === null ? undefined : this.processes.get(Number(match[1]));
+    if (process === undefined || !process.isLiving) return undefined;
+    const node = this.#make("file", 0o444);
+    const zeros = new Array(17).fill("0").join(" ");
+    node.content = `${process.pid} (run) S ${zeros} 0 ${Math.floor(this.milliseconds / 10)} 0`;
+    return node;
+  }
+  #install(file: OpenFile): number {
+    if (this.#fds.size + 3 >= this.maxFds) {
+      file.release();
+      return -EMFILE;
+    }
+    for (let fd = 3; ; fd++) {
+      if (this.#fds.has(fd)) continue;
+      this.#fds.set(fd, file);
+      return fd;
+    }
+  }
+
+  override open(path: string, flags: number, mode: number): number {
+    const fault = this.#fault(`open ${path}`);
+    if (fault !== 0) return -fault;
+    const creates = (flags & 0o100) !== 0;
+    const resolved = this.#resolve(path, true);
+    if (typeof resolved === "number") return resolved;
+    let node = this.#root.get(resolved) ?? this.#procFile(resolved);
+    if (node === undefined) {
+      if (!creates) return -ENOENT;
+      const parent = this.#root.get(resolved.slice(0, resolved.lastIndexOf("/")) || "/");
+      if (parent === undefined) return -ENOENT;
+      if (this.isDiskFull) return -ENOSPC;
+      node = this.#make("file", mode);
+      this.#root.set(resolved, node);
+    }
+    const access = flags & 3;
+    if (node.kind === "directory" && access !== 0) return -EISDIR;
+    if ((flags & 0o200000) !== 0 && node.kind !== "directory") return -ENOTDIR;
+    if (node.kind === "fifo" && access === 1 && node.readers === 0) return -ENXIO;
+    if ((flags & 0o1000) !== 0 && node.kind === "file") node.content = "";
+    return this.#install(new OpenFile(node, access !== 1, access !== 0));
+  }
+  override close(fd: number): number {
+    const file = this.#fds.get(fd);
+    if (file === undefined) return -EBADF;
+    this.#fds.delete(fd);
+    file.release();
+    return 0;
+  }
+  override read(fd: number, into: Uint8Array): number {
+    const fault = this.#fault("read");
+    if (fault !== 0) return -fault;
+    const file = this.#fds.get(fd);
+    if (file === undefined) return -EBADF;
+    if (file.node.kind === "directory") return -EISDIR;
+    const isPipe = file.node.kind === "fifo";
+    const text = file.node.content.slice(isPipe ? 0 : file.position, (isPipe ? 0 : file.position) + into.length);
+    if (isPipe) {
+      if (text === "" && file.node.writers > 0) return -EAGAIN;
+      file.node.content = file.node.content.slice(text.length);
+    } else file.position += text.length;
+    for (let i = 0; i < text.length; i++) into[i] = text.charCodeAt(i);
+    return text.length;
+  }
+  override writeText(fd: number, text: string): number {
+    if (fd === 1) this.stdout += text;
+    else if (fd === 2) this.stderr += text;
+    else {
+      const file = this.#fds.get(fd);
+      if (file === undefined) return -EBADF;
+      file.node.content += text;
+    }
+    return text.length;
+  }
+  override writeAt(fd: number, bytes: Uint8Array, offset: number): number {
+    const fault = this.#fault("pwrite");
+    if (fault !== 0) return -fault;
+    const file = this.#fds.get(fd);
+    if (file === undefined) return -EBADF;
+    if (this.isDiskFull) return -ENOSPC;
+    const text = String.fromCharCode(...bytes);
+    const old = file.node.content.padEnd(offset, "\0");
+    file.node.content = old.slice(0, offset) + text + old.slice(offset + text.length);
+    return bytes.length;
+  }
+  override replace(temporary: string, path: string, bytes: Uint8Array): number {
+    return this.replaceText(temporary, path, String.fromCharCode(...bytes));
+  }
+  override replaceText(temporary: string, path: string, text: string): number {
+    const fault = this.#fault(`replace ${path}`);
+    if (fault !== 0) return -(((this.calls % 3) + 1) * 1000 + fault);
+    const from = this.#resolve(temporary, true);
+    const to = this.#resolve(path, false);
+    if (typeof from === "number" || typeof to === "number") return -(1000 + ENOENT);
+    if (!this.#root.has(from.slice(0, from.lastIndexOf("/")) || "/")) return -(1000 + ENOENT);
+    if (this.isDiskFull && text !== "") return -(2000 + ENOSPC);
+    const node = this.#make("file", 0o644);
+    node.content = text;
+    if (this.#root.get(to)?.kind === "directory") return -(3000 + EISDIR);
+    this.#root.set(to, node);
+    return 0;
+  }
+  #describe(node: Node | number): FileStat {
+    if (typeof node === "number") {
+      const errno = -node;
+      return { errno, kind: "other", mode: 0, size: 0, identity: "", inode: "", version: "", changedSeconds: 0 };
+    }
+    return {
+      errno: 0,
+      kind: node.kind,
+      mode: node.mode,
+      size: node.content.length,
+      identity: `m/${node.inode}`,
+      inode: `0:${node.inode}`,
+      version: `${node.inode}/${node.version}`,
+      changedSeconds: 0,
+    };
+  }
+  override stat(path: string, follow: boolean): FileStat {
+    const fault = this.#fault(`stat ${path}`);
+    return this.#describe(fault !== 0 ? -fault : this.#find(path, follow));
+  }
+  override statFd(fd: number): FileStat {
+    return this.#describe(this.#fds.get(fd)?.node ?? -EBADF);
+  }
+  override fileSystem(): number {
+    return 0;
+  }
+  override mkdir(path: string, mode: number): number {
+    return this.#add("mkdir", path, "directory", mode);
+  }
+  override mkfifo(path: string, mode: number): number {
+    return this.#add("mkfifo", path, "fifo", mode);
+  }
+  #add(call: string, path: string, kind: "directory" | "fifo", mode: number): number {
+    const fault = this.#fault(`${call} ${path}`);
+    if (fault !== 0) return -fault;
+    const resolved = this.#resolve(path, false);
+    if (typeof resolved === "number") return resolved;
+    if (this.#root.has(resolved)) return -EEXIST;
+    if (!this.#root.has(resolved.slice(0, resolved.lastIndexOf("/")) || "/")) return -ENOENT;
+    if (this.isDiskFull) return -ENOSPC;
+    this.#root.set(resolved, this.#make(kind, mode));
+    return 0;
+  }
+  override readlink(path: string): Text {
+    const node = this.#find(path, false);
+    if (typeof node === "number") return { errno: -node, text: "" };
+    return node.kind === "link" ? { errno: 0, text: node.target } : { errno: EINVAL, text: "" };
+  }
+  override unlink(path: string): number {
+    const resolved = this.#resolve(path, false);
+    if (typeof resolved === "number") return resolved;
+    return this.#root.delete(resolved) ? 0 : -ENOENT;
+  }
+  override chdir(path: string): number {
+    const fault = this.#fault(`chdir ${path}`);
+    if (fault !== 0) return -fault;
+    const resolved = this.#resolve(path, true);
+    if (typeof resolved === "number") return resolved;
+    const node = this.#root.get(resolved);
+    if (node === undefined) return -ENOENT;
+    if (node.kind !== "directory") return -ENOTDIR;
+    this.#cwd = resolved === "/" ? "" : resolved;
+    return 0;
+  }
+  override fchdir(fd: number): number {
+    const node = this.#fds.get(fd)?.node;
+    for (const [path, found] of this.#root) {
+      if (found !== node) continue;
+      this.#cwd = path === "/" ? "" : path;
+      return 0;
+    }
+    return -EBADF;
+  }
+  override list(path: string, into: string[]): number {
+    const fault = this.#fault(`list ${path}`);
+    if (fault !== 0) return -fault;
+    const resolved = this.#resolve(path, true);
+    if (typeof resolved === "number") return resolved;
+    if (this.#root.get(resolved)?.kind !== "directory") return -ENOTDIR;
+    const base = resolved === "/" ? "/" : `${resolved}/`;
+    for (const name of this.#root.keys()) {
+      if (name !== "/" && name.startsWith(base) && !name.slice(base.length).includes("/")) into.push(name.slice(base.length));
+    }
+    return 0;
+  }
+  override pipe(): Pipe {
+    const fault = this.#fault("pipe");
+    if (fault !== 0) return { errno: fault, read: -1, write: -1 };
+    const node = this.#make("fifo", 0o600);
+    const read = this.#install(new OpenFile(node, true, false));
+    if (read < 0) return { errno: -read, read: -1, write: -1 };
+    const write = this.#install(new OpenFile(node, false, true));
+    if (write >= 0) return { errno: 0, read, write };
+    this.close(read);
+    return { errno: -write, read: -1, write: -1 };
+  }
+  override moveFd(from: number, to: number): number {
+    const file = this.#fds.get(from);
+    if (file === undefined) return -EBADF;
+    this.#fds.delete(from);
+    this.#fds.set(to, file);
+    return 0;
+  }
+  override setNonblocking(): number {
+    return 0;
+  }
+  override lock(fd: number): number {
+    const fault = this.#fault("flock");
+    if (fault !== 0) return -fault;
+    const file = this.#fds.get(fd);
+    if (file === undefined) return -EBADF;
+    if (file.node.lockedBy !== undefined && file.node.lockedBy !== file) return -EAGAIN;
+    file.node.lockedBy = file;
+    return 0;
+  }
+  /** Another program takes the lock of a file; answers how to give it back. */
+  lockElsewhere(path: string): () => void {
+    const node = this.#find(path, true);
+    if (typeof node === "number") throw new Error(`no ${path}`);
+    const file = new OpenFile(node, true, false);
+    node.lockedBy = file;
+    return () => file.release();
+  }
+  override unread(fd: number): number {
+    return this.#fds.get(fd)?.node.content.length ?? -EBADF;
+  }
+  override isTerminal(): boolean {
+    return false;
+  }
+
+  // ── clocks ──
+
+  override now(): Timestamp {
+    const wall = this.wallSeconds * 1000 + this.milliseconds;
+    return { seconds: Math.floor(wall / 1000), nanoseconds: (wall % 1000) * 1e6 };
+  }
+  override monotonic(): number {
+    return this.milliseconds;
+  }
+  override bootClock(): number {
+    return this.milliseconds;
+  }
+  override get ticksPerSecond(): number {
+    return 100;
+  }
+
+  // ── processes ──
+
+  override get pid(): number {
+    return 77;
+  }
+  override kill(pid: number, signal: number): number {
+    const fault = this.#fault(`kill ${signal}`);
+    if (fault !== 0) return -fault;
+    const process = this.processes.get(pid);
+    if (process === undefined) return -ESRCH;
+    if (!process.isLiving) return this.ended.some((one) => one.pid === pid) ? 0 : -ESRCH;
+    this.note(`${process.name} hears ${signal}`);
+    this.#deliver(process, signal);
+    return 0;
+  }
+  #deliver(process: Process, signal: number): void {
+    if (signal === 18) process.isStopped = false;
+    if (signal === 19) process.isStopped = true;
+    if (signal === 18 || signal === 19) return;
+    if (signal === 9) process.end(9);
+    else if (process.isStopped) {
+      const wait = (): void => {
+        if (!process.isLiving) return;
+        if (process.isStopped) this.after(100, wait);
+        else this.#deliver(process, signal);
+      };
+      this.after(100, wait);
+    } else if (process.program.hears?.(process, signal) !== true) process.end(signal);
+  }
+  override pidfd(): number {
+    return -ENOSYS;
+  }
+  override pidfdStatus(): number {
+    return -ENOSYS;
+  }
+  override reap(): EndedChild {
+    const first = this.ended.shift();
+    if (first === undefined) return { pid: 0, waitStatus: 0 };
+    return first;
+  }
+  override spawn(plan: SpawnPlan): Spawned {
+    const fault = this.#fault(`spawn ${plan.program}`);
+    if (fault !== 0) return { pid: -fault, errno: 0, failedStep: "exec" };
+    if (this.living().length >= this.maxProcesses) return { pid: -EAGAIN, errno: 0, failedStep: "exec" };
+    const pid = this.#nextPid++;
+    const files = new Map<number, OpenFile>();
+    for (const [to, from] of [plan.stdin, plan.stdout, plan.stderr].entries()) {
+      const file = this.#fds.get(from);
+      if (file === undefined) continue;
+      file.holders++;
+      files.set(to, file);
+    }
+    const directory = plan.directory === "" ? "." : plan.directory;
+    const path = plan.searchPath ? `/bin/${plan.program}` : this.#resolve(`${directory}/${plan.program}`, true);
+    const program = typeof path === "number" ? undefined : this.#programs.get(path);
+    const process = new Process(this, pid, plan, program ?? {}, files);
+    this.processes.set(pid, process);
+    this.note(`${process.name} starts`);
+    if (program === undefined || typeof path === "number" || !this.#root.has(path)) {
+      process.exit(plan.exitCode);
+      return { pid, errno: ENOENT, failedStep: "exec" };
+    }
+    program.begins?.(process);
+    return { pid, errno: 0, failedStep: "exec" };
+  }
+
+  // ── waiting ──
+
+  override watchSignals(): void {}
+  override takeSignals(): number {
+    const signals = this.#signals;
+    this.#signals = 0;
+    return signals;
+  }
+  override poll(fds: readonly Polled[], milliseconds: number): number {
+    const end = milliseconds < 0 ? Number.POSITIVE_INFINITY : this.milliseconds + milliseconds;
+    for (;;) {
+      this.#ready = fds.map(({ fd, endOnly }) => {
+        const node = this.#fds.get(fd)?.node;
+        if (node === undefined) return true;
+        return endOnly ? node.kind === "fifo" && node.readers === 0 : node.kind !== "fifo" || node.content !== "";
+      });
+      const ready = this.#ready.filter((isReady) => isReady).length;
+      if (ready > 0) return ready;
+      if (this.#signals !== 0) return -4;
+      const next = this.#agenda[0];
+      if (next === undefined && end === Number.POSITIVE_INFINITY) throw new Idle("nothing will happen");
+      if (next === undefined || next.at > end) {
+        this.milliseconds = end;
+        return 0;
+      }
+      this.milliseconds = Math.max(this.milliseconds, next.at);
+      this.#agenda.shift();
+      next.act();
+    }
+  }
+  override isReady(index: number): boolean {
+    return this.#ready[index] ?? false;
+  }
+  override inotifyOpen(): number {
+    return -ENOSYS;
+  }
+  override inotifyAdd(): number {
+    return -ENOSYS;
+  }
+  override inotifyRemove(): number {
+    return -ENOSYS;
+  }
+  override setTitle(argument: number, text: string): void {
+    this.arguments = this.arguments.map((old, index) => (index === argument ? text : old));
+  }
+  override guard(): void {}
+  override keep(text: string): void {
+    this.keptText = text;
+  }
+  override keepFd(): void {}
+  override kept(): string | undefined {
+    return undefined;
+  }
+}
+
+// ── programs ──
+
+/** Lives until a signal ends it. */
+export const sleeper: Program = {};
+/** Ignores TERM. */
+export const stubborn: Program = { hears: (_process, signal) => signal === 15 };
+/** Ends so many milliseconds after its start. */
+export function endsAfter(milliseconds: number, code: number): Program {
+  return { begins: (process) => process.machine.after(milliseconds, () => process.exit(code)) };
+}
+/** A log service: reads until the end of its input, into `lines`. */
+export function reader(lines: string[]): Program {
+  return {
+    begins: (process) => {
+      const read = (): void => {
+        if (!process.isLiving) return;
+        const text = process.readAll();
+        if (text !== "") lines.push(text);
+        const input = process.files.get(0);
+        if (input !== undefined && input.node.writers === 0 && input.node.content === "") process.exit(0);
+        else process.machine.after(50, read);
+      };
+      process.machine.after(50, read);
+    },
+  };
+}
