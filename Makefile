@@ -45,7 +45,7 @@ $(BUILD)/posix.h $(BUILD)/posix.json &: src/system/native.ts scripts/bindings.mj
 $(BUILD)/posix.o: src/system/posix.c $(BUILD)/posix.h
 	$(CC_FOR) $(CFLAGS) -I$(BUILD) -c $< -o $@
 
-$(BUILD)/runit-ts: $(SOURCES) $(BUILD)/posix.o $(BUILD)/posix.json scripts/link scripts/copylint.mjs tsconfig.json
+$(BUILD)/runit-ts: $(SOURCES) $(BUILD)/posix.o $(BUILD)/posix.json scripts/link scripts/layout.ld scripts/copylint.mjs tsconfig.json
 	scriptc build src/bin/runit-ts.ts --ffi $(BUILD)/posix.json --emit=ir -o $(BUILD)/runit-ts.ir.json >$(BUILD)/ir.log 2>&1 \
 	  || { cat $(BUILD)/ir.log; exit 1; }
 	node scripts/copylint.mjs $(BUILD)/runit-ts.ir.json

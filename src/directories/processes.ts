@@ -6,13 +6,13 @@ import { openRead, openReadWrite, openWrite } from "../system/system.ts";
 
 /** Identity of this boot; "": unknown. */
 export function readBootId(system: System): string {
-  return readAll(system, "/proc/sys/kernel/random/boot_id").slice(0, 36);
+  return readText(system, "/proc/sys/kernel/random/boot_id", 37).slice(0, 36);
 }
 
 /** Whether `pid` is the living process that read the boot clock as `bornBefore` (milliseconds) after its birth. */
 export function isLiving(system: System, pid: number, bornBefore: number): boolean {
   if (pid === 0) return false;
-  const stat = readAll(system, `/proc/${pid}/stat`);
+  const stat = readText(system, `/proc/${pid}/stat`, 1024);
   return stat !== "" && isSameProcess(startTicksOf(stat), system.ticksPerSecond, bornBefore);
 }
 
@@ -37,11 +37,11 @@ export function reopenPipe(system: System, pids: readonly number[], inode: strin
   return undefined;
 }
 
-/** Content of a short file (up to 1 KB); "" if it cannot be read. */
-function readAll(system: System, path: string): string {
+/** The first so many bytes of a file; "" if it cannot be read. */
+function readText(system: System, path: string, maxBytes: number): string {
   const fd = system.open(path, openRead, 0);
   if (fd < 0) return "";
-  const bytes = new Uint8Array(1024);
+  const bytes = new Uint8Array(maxBytes);
   const length = system.read(fd, bytes);
   system.close(fd);
   let text = "";

@@ -47,8 +47,11 @@ static double result(long r) { return r < 0 ? -(double)errno : (double)r; }
 
 /* ── byte strings ── */
 
+/* Large and rarely touched: kept behind all small variables (see scripts/layout.ld), so that those share pages. */
+#define LARGE(name) __attribute__((section(".bss.zz_" name)))
+
 /* The texts of one call, packed one behind the other: a few calls touch a single page. */
-static char arena[128 * 1024];
+LARGE("arena") static char arena[128 * 1024];
 static size_t arena_used;
 
 static void arena_clear(void) { arena_used = 0; }
@@ -584,6 +587,13 @@ static void maybe_fault(void);
 #define maybe_fault() ((void)0)
 #endif
 
+/* Gives back the pages of the stack that deeper calls have used: who waits may wait for years. */
+static void release_stack(void) {
+  char here;
+  uintptr_t page = (uintptr_t)&here & ~(uintptr_t)4095;
+  madvise((void *)(page - 16 * 4096), 15 * 4096, MADV_DONTNEED);
+}
+
 /* Waits for a polled descriptor, a watched signal or the time (negative: for ever). */
 double posix_poll_wait(double ms) {
   struct timespec time, *limit = NULL;
@@ -597,6 +607,7 @@ double posix_poll_wait(double ms) {
   sigset_t open_mask = inherited_mask;
   for (int s = 1; s < 32; s++)
     if (sigismember(&watched_mask, s) == 1) sigdelset(&open_mask, s);
+  if (ms < 0 || ms > 100) release_stack();
   int n = ppoll(polled, (nfds_t)polled_count, limit, &open_mask);
   if (n < 0)
     for (int i = 0; i < polled_count; i++) polled[i].revents = 0;
@@ -655,7 +666,7 @@ double posix_guard(double on) {
 
 double posix_keep(const uint8_t *text, size_t text_length) {
   if (text_length > kept_room) {
-    size_t room = (text_length + 255) / 256 * 512;
+    size_t room = text_length + text_length / 4 + 32;
     uint8_t *more = malloc(room);
     if (!more) return -ENOMEM;
     free(kept);
@@ -700,7 +711,8 @@ static void say(const char *text) {
 /* Runs on the crash stack, on a heap that may be broken: nothing here allocates. */
 static _Noreturn void recover(const char *why) {
   static volatile sig_atomic_t inside;
-  static char state[64], *environment[4096];
+  static char state[64];
+  LARGE("environment") static char *environment[4096];
   if (inside) _exit(111);
   inside = 1;
   say(argument_count > 0 ? argument_list[0] : "runit-ts");
@@ -780,7 +792,7 @@ static void maybe_fault(void) {
 int __real_main(int, char **);
 int __wrap_main(int argc, char **argv) {
   static char name[] = "runit-ts", *only[] = {name, NULL};
-  static char stack[16384];
+  LARGE("stack") static char stack[16384];
   static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
   argument_count = argc;
   argument_list = argv;

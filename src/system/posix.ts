@@ -80,7 +80,7 @@ const stepRecord = 3;
 
 export class PosixSystem extends System {
   // One buffer for all short answers; grown for a long argument, never given away.
-  #room = new Uint8Array(512);
+  #room = new Uint8Array(128);
 
   override get argv(): readonly string[] {
     const all: string[] = [];
