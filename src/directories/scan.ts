@@ -81,17 +81,21 @@ export class ScanDirectory {
     const found = system.stat(this.#path, true);
     if (found.errno !== 0) return this.#failed("unable to stat", found.errno, watches);
     this.#watchFor(watches, this.#path).isWhole = true;
+    const early = new Map<number, Watch>();
     // Before reading: what changes from here on is not missed.
-    this.#isWatched = this.#apply(watches) && isLocal(system.fileSystem(this.#path));
+    this.#isWatched = this.#add(watches, early) && isLocal(system.fileSystem(this.#path));
     const entered = system.chdir(this.#path);
     if (entered < 0) return this.#failed("unable to change directory to", -entered, watches);
     const scan = this.#read(known, watches);
     const left = system.fchdir(this.#origin);
     if (left < 0) this.#warn("unable to change directory", -left);
-    const before = this.#watches.size;
+    const before = this.#watches;
     if (!this.#apply(watches)) this.#isWatched = false;
     // What was not watched while it was read is read once more.
-    return this.#watches.size > before ? { ...scan, againMilliseconds: 0 } : scan;
+    for (const number of this.#watches.keys()) {
+      if (!before.has(number) && !early.has(number)) return { entries: scan.entries, againMilliseconds: 0 };
+    }
+    return scan;
   }
 
   /** Called from within the directory. */
@@ -211,24 +215,30 @@ export class ScanDirectory {
     return path.startsWith("/") ? path : `${this.#path}/${path}`;
   }
 
-  /** Makes these the watches; whether all of them could be had. */
-  #apply(wanted: Map<string, Watch>): boolean {
+  /** Watches these as well; whether all of them could be had. `numbers`: where they are entered. */
+  #add(wanted: Map<string, Watch>, numbers: Map<number, Watch>): boolean {
     if (this.#inotify < 0) return false;
     let all = true;
-    const watches = new Map<number, Watch>();
     for (const [path, watch] of wanted) {
       const number = this.#system.inotifyAdd(this.#inotify, path, changes);
       if (number < 0) {
         if (-number !== ENOENT) all = false;
         continue;
       }
-      const same = watches.get(number);
-      if (same === undefined) watches.set(number, watch);
+      const same = numbers.get(number);
+      if (same === undefined) numbers.set(number, watch);
       else {
         same.isWhole = same.isWhole || watch.isWhole;
         for (const name of watch.names) same.names.add(name);
       }
     }
+    return all;
+  }
+
+  /** Makes these the watches, and no others. */
+  #apply(wanted: Map<string, Watch>): boolean {
+    const watches = new Map<number, Watch>();
+    const all = this.#add(wanted, watches);
     for (const number of this.#watches.keys()) {
       if (!watches.has(number)) this.#system.inotifyRemove(this.#inotify, number);
     }

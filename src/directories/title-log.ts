@@ -52,9 +52,7 @@ export class TitleLog {
     this.#argument = argument;
     this.#text = text;
     this.#fd = pipe.read;
-    this.#dotAt = this.#system.monotonic();
-    if (isRestart) this.#dotAt += dotMilliseconds;
-    else this.onTime(this.#dotAt);
+    this.#dotAt = this.#system.monotonic() + (isRestart ? dotMilliseconds : 0);
   }
 
   #refuse(reason: string): void {
@@ -65,7 +63,7 @@ export class TitleLog {
   onTime(now: number): void {
     if (this.#dotAt < 0 || now < this.#dotAt) return;
     this.#dotAt = now + dotMilliseconds;
-    this.#push(".");
+    this.#system.writeText(2, "."); // behind what was said before
   }
 
   /** Takes what has been written into the title. */

@@ -106,7 +106,8 @@ export class PosixSystem extends System {
   }
 
   override get serviceDirectory(): string {
-    return textOf(this.#room, posix_service_directory(this.#room));
+    const path = new Uint8Array(4096);
+    return textOf(path, posix_service_directory(path));
   }
 
   override open(path: string, flags: number, mode: number): number {
@@ -146,8 +147,9 @@ export class PosixSystem extends System {
     return posix_mkfifo(path, mode);
   }
   override readlink(path: string): Text {
-    const length = posix_readlink(path, this.#room);
-    return length < 0 ? { errno: -length, text: "" } : { errno: 0, text: textOf(this.#room, length) };
+    const bytes = new Uint8Array(4096);
+    const length = posix_readlink(path, bytes);
+    return length < 0 ? { errno: -length, text: "" } : { errno: 0, text: textOf(bytes, length) };
   }
   override unlink(path: string): number {
     return posix_unlink(path);
@@ -161,8 +163,9 @@ export class PosixSystem extends System {
   override list(path: string, into: string[]): number {
     const opened = posix_directory_open(path);
     if (opened < 0) return opened;
-    let length = posix_directory_next(this.#room);
-    for (; length > 0; length = posix_directory_next(this.#room)) into.push(textOf(this.#room, length));
+    const name = new Uint8Array(256); // the longest there is has 255 bytes
+    let length = posix_directory_next(name);
+    for (; length > 0; length = posix_directory_next(name)) into.push(textOf(name, length));
     posix_directory_close();
     return length;
   }

@@ -66,7 +66,13 @@ suite("in a whole life of a service with a log service, the n-th call fails", ()
     assert.equal(ordinary.machine.stderr, "");
   });
 
-  for (const [name, errno] of [["EIO", 5], ["ENOMEM", 12], ["EMFILE", 24], ["ENOSPC", 28], ["EAGAIN", 11]] as const) {
+  for (const [name, errno] of [
+    ["EIO", 5],
+    ["ENOMEM", 12],
+    ["EMFILE", 24],
+    ["ENOSPC", 28],
+    ["EAGAIN", 11],
+  ] as const) {
     test(`${name}, for every n`, (context) => {
       let fatal = 0;
       for (let n = 1; n <= calls; n++) {
@@ -84,7 +90,8 @@ suite("in a whole life of a service with a log service, the n-th call fails", ()
         if (machine.stderr.includes("unable to stat() ./log")) continue; // it said that there is no log service
         // Every line a service wrote was read by the log service.
         const written = machine.log.filter((line) => line === "./run starts").length;
-        for (let i = 1; i <= written; i++) assert.ok(lines.join("").includes(`start ${i}\n`), `lost start ${i}: ${where}`);
+        for (let i = 1; i <= written; i++)
+          assert.ok(lines.join("").includes(`start ${i}\n`), `lost start ${i}: ${where}`);
         assert.ok(machine.content("/service/web/supervise/stat") === "down\n", `status lies: ${where}`);
       }
       context.diagnostic(`${calls} calls, ${fatal} of them fatal at the start`);

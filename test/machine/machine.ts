@@ -203,7 +203,8 @@ export class Machine extends System {
     this.#programs.set(path, program);
   }
   remove(path: string): void {
-    for (const name of [...this.#root.keys()]) if (name === path || name.startsWith(`${path}/`)) this.#root.delete(name);
+    for (const name of [...this.#root.keys()])
+      if (name === path || name.startsWith(`${path}/`)) this.#root.delete(name);
   }
   content(path: string): string | undefined {
     return this.#root.get(path)?.content;
@@ -488,7 +489,8 @@ export class Machine extends System {
     if (this.#root.get(resolved)?.kind !== "directory") return -ENOTDIR;
     const base = resolved === "/" ? "/" : `${resolved}/`;
     for (const name of this.#root.keys()) {
-      if (name !== "/" && name.startsWith(base) && !name.slice(base.length).includes("/")) into.push(name.slice(base.length));
+      if (name !== "/" && name.startsWith(base) && !name.slice(base.length).includes("/"))
+        into.push(name.slice(base.length));
     }
     return 0;
   }

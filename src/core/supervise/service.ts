@@ -206,7 +206,8 @@ function learn(now: Service, happening: Happening, actions: Action[]): Service {
           };
     case "unstartable":
       actions.push({ kind: "rest", milliseconds: restWithoutProcessMilliseconds });
-      return { ...now, starting: false, resting: true };
+      // control/u has been run: only the start is to be tried again.
+      return { ...now, starting: false, resting: true, steps: now.phase === "down" ? [{ kind: "start" }] : now.steps };
     case "ended": {
       const gone: Service = { ...now, pid: 0, gotTerm: false };
       if (now.phase === "run" && happening.hasFinish) {
@@ -317,6 +318,7 @@ function goOn(now: Service, actions: Action[]): Service {
         next = { ...next, steps: next.steps.slice(1), paused: step.paused };
         break;
       case "start":
+        if (next.phase === "down" && next.resting && wantsStart(next)) return next;
         next = { ...next, steps: next.steps.slice(1) };
         if (next.phase !== "down" || next.pid !== 0 || next.held || !wantsStart(next)) break;
         actions.push({ kind: "run" });

@@ -23,6 +23,14 @@ function play(machine: Machine): number {
   }
 }
 
+const saysLastWords: Program = {
+  hears: (process) => {
+    process.print("last words\n");
+    process.exit(0);
+    return true;
+  },
+};
+
 const control = "/service/web/supervise/control";
 const stat = (machine: Machine): string | undefined => machine.content("/service/web/supervise/stat");
 
@@ -138,13 +146,7 @@ suite("a log service", () => {
     const lines: string[] = [];
     const machine = machineWith({
       "log/run": reader(lines),
-      run: {
-        hears: (process) => {
-          process.print("last words\n");
-          process.exit(0);
-          return true;
-        },
-      },
+      run: saysLastWords,
     });
     machine.after(2000, () => machine.tell(control, "x"));
     assert.equal(play(machine), 0);
@@ -156,7 +158,7 @@ suite("a log service", () => {
     let starts = 0;
     const reading = reader(lines);
     const machine = machineWith({
-      run: { hears: (process) => (process.print("last words\n"), process.exit(0), true) },
+      run: saysLastWords,
       "log/run": { begins: (process) => (++starts === 1 ? process.exit(1) : reading.begins?.(process)) },
     });
     machine.after(200, () => machine.tell(control, "x"));
@@ -170,7 +172,9 @@ suite("a log service", () => {
     const reading = reader(lines);
     const machine = machineWith({
       run: sleeper,
-      "log/run": { begins: (process) => (slow ? machine.after(5500, () => process.exit(0)) : reading.begins?.(process)) },
+      "log/run": {
+        begins: (process) => (slow ? machine.after(5500, () => process.exit(0)) : reading.begins?.(process)),
+      },
     });
     machine.after(2000, () => machine.tell(control, "x"));
     machine.after(3000, () => machine.tell(control, "u"));
@@ -194,7 +198,10 @@ suite("when something runs out", () => {
     });
     machine.after(20_000, () => machine.tell(control, "x"));
     assert.equal(play(machine), 0);
-    assert.equal(machine.stderr, "runsv /service/web: warning: unable to fork, sleeping: temporary failure\n".repeat(3));
+    assert.equal(
+      machine.stderr,
+      "runsv /service/web: warning: unable to fork, sleeping: temporary failure\n".repeat(3),
+    );
     assert.ok(machine.log.includes("./run starts"));
   });
 
@@ -211,9 +218,7 @@ suite("when something runs out", () => {
     assert.ok(machine.log.includes("./run hears 19"));
     assert.equal(stat(machine), "run, paused\n");
     const warnings = machine.stderr.split("\n").filter((line) => line !== "");
-    assert.deepEqual(warnings, [
-      "runsv /service/web: warning: unable to write supervise/stat.new: out of disk space",
-    ]);
+    assert.deepEqual(warnings, ["runsv /service/web: warning: unable to write supervise/stat.new: out of disk space"]);
   });
 
   test("descriptors: it ends with the reason, and leaves none open for ever", () => {
