@@ -42,7 +42,14 @@ function happeningOf(dice: Dice, now: Service): Happening {
     case 0:
       return now.pid === 0
         ? { kind: "rested" }
-        : { kind: "ended", at, exitCode: dice.roll(3), waitStatus: 0, young: dice.roll(2) === 0, hasFinish: dice.roll(2) === 0 };
+        : {
+            kind: "ended",
+            at,
+            exitCode: dice.roll(3),
+            waitStatus: 0,
+            young: dice.roll(2) === 0,
+            hasFinish: dice.roll(2) === 0,
+          };
     case 1:
       return now.script === "" ? { kind: "rested" } : { kind: "scripted", worked: dice.roll(2) === 0 };
     default:
@@ -56,7 +63,11 @@ function live(steps: number): void {
   let lives = 0;
   let pid = 100;
   const birth = { seconds: 1700000000, nanoseconds: 500 };
-  let state: Supervision = { service: newService("service", "up", birth), log: newService("log", "up", birth), closed: false };
+  let state: Supervision = {
+    service: newService("service", "up", birth),
+    log: newService("log", "up", birth),
+    closed: false,
+  };
   for (let step = 0; step < steps; step++) {
     if (isOver(state)) {
       lives++;
@@ -64,7 +75,9 @@ function live(steps: number): void {
     }
     const of: Role = dice.roll(3) === 0 ? "log" : "service";
     const subject = of === "service" ? state.service : (state.log ?? state.service);
-    const queue: { readonly of: Role; readonly happening: Happening }[] = [{ of, happening: happeningOf(dice, subject) }];
+    const queue: { readonly of: Role; readonly happening: Happening }[] = [
+      { of, happening: happeningOf(dice, subject) },
+    ];
     for (;;) {
       const heard = queue.shift();
       if (heard === undefined) break;
@@ -105,7 +118,7 @@ function formats(): void {
     const status = decodeStatus(bytes);
     if (status !== undefined) {
       digest.add(describeAge(status, 1700000000));
-      digest.add(describeMembers("a\"\n\\", status, true, 1700000000));
+      digest.add(describeMembers('a"\n\\', status, true, 1700000000));
       for (const word of ["u", "d", "tcu", "tc", "x", "C", "k", "o", "p"]) {
         digest.add(judge(word, status, i % 2 === 0));
         digest.add(mustSend(word, status) ? "send" : "keep");
@@ -114,14 +127,20 @@ function formats(): void {
     const long = new Uint8Array(recordBytes);
     for (let k = 0; k < long.length; k++) long[k] = dice.roll(256);
     const record = decodeRecord(long);
-    if (record !== undefined) digest.add(`${record.pid} ${record.phase} ${record.bornBefore} ${record.pipe} ${quote(record.bootId)}`);
+    if (record !== undefined)
+      digest.add(`${record.pid} ${record.phase} ${record.bornBefore} ${record.pipe} ${quote(record.bootId)}`);
   }
   const supervisor = encodeSupervisor(42, 123456789012, "7:4000000000", "01234567-89ab-cdef-0123-456789abcdef");
   let text = "";
   for (let i = 0; i < supervisor.length; i++) text += `${supervisor[i] ?? 0},`;
   console.log(text);
-  console.log(startTicksOf("7 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20"), startTicksOf(""), startTicksOf(")"));
-  for (const time of [0, 1, 1700000000, 4294967295, 4294967296]) console.log(describeTai64n({ seconds: time, nanoseconds: 999999500 }));
+  console.log(
+    startTicksOf("7 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20"),
+    startTicksOf(""),
+    startTicksOf(")"),
+  );
+  for (const time of [0, 1, 1700000000, 4294967295, 4294967296])
+    console.log(describeTai64n({ seconds: time, nanoseconds: 999999500 }));
   for (const word of ["5", "", "x", "1.9", "-3", "5v", "99999999999999999999"]) console.log(leadingNumber(word));
   for (const errno of [0, 1, 2, 11, 40, 122, 9999]) console.log(describeError(errno));
   for (const words of [["-vw5", "up"], ["-w"], ["--", "-v"], ["--json", "-v", "x"], ["-q"], ["-w", "5", "-"], []]) {
@@ -150,14 +169,20 @@ function scans(): void {
     digest.add(`${plan.start.map((one) => one.name).join()} ${plan.stop.map((one) => one.name).join()} ${plan.due}`);
     const next: Known[] = [];
     for (const one of plan.keep) {
-      next.push({ name: one.name, identity: one.identity, pid: dice.roll(4) === 0 ? 0 : one.pid, startedAt: one.startedAt });
+      next.push({
+        name: one.name,
+        identity: one.identity,
+        pid: dice.roll(4) === 0 ? 0 : one.pid,
+        startedAt: one.startedAt,
+      });
     }
-    for (const one of plan.start) next.push({ name: one.name, identity: one.identity, pid: round + 1, startedAt: round * 300 });
+    for (const one of plan.start)
+      next.push({ name: one.name, identity: one.identity, pid: round + 1, startedAt: round * 300 });
     known = next;
   }
   console.log(`scans digest ${digest.value}, ${known.length} known`);
 }
 
-live(200000);
+live(60000);
 formats();
 scans();

@@ -115,7 +115,13 @@ function main(): void {
   const list: number[] = [];
   for (let i = 0; i < 5; i++) list.push(i * i);
   console.log(list.slice(1).join(","), list.filter((n) => n % 2 === 0).join(","), list.map((n) => n + 1).join(","));
-  console.log(list.includes(9), list.some((n) => n > 15), list.indexOf(4), list.find((n) => n > 3) ?? -1, list[9] ?? "none");
+  console.log(
+    list.includes(9),
+    list.some((n) => n > 15),
+    list.indexOf(4),
+    list.find((n) => n > 3) ?? -1,
+    list[9] ?? "none",
+  );
   console.log([...list, 99].length, [...list].reverse().join(" "), list.shift() ?? -1, list.pop() ?? -1, list.length);
   const words = ["b", "a", "é", "B", ""];
   words.sort();
@@ -139,11 +145,24 @@ function main(): void {
   let sum = 0;
   for (let i = 0; i < text.length; i++) sum += text.charCodeAt(i) * i;
   console.log(text.length, sum, text.charCodeAt(200), text.slice(65, 70), text.indexOf("z"), text.lastIndexOf("A"));
-  console.log("a:b::c".split(":").length, "  x ".trim(), "abc".startsWith("ab"), "abc".endsWith("bc"), "a b".split(" ").join("_"));
-  console.log("7".padStart(3, "0"), "ab".repeat(3), "log: xxx".slice(-3), "abc".charAt(7) === "", Number("12x"), Number(" 7 "));
+  console.log(
+    "a:b::c".split(":").length,
+    "  x ".trim(),
+    "abc".startsWith("ab"),
+    "abc".endsWith("bc"),
+    "a b".split(" ").join("_"),
+  );
+  console.log(
+    "7".padStart(3, "0"),
+    "ab".repeat(3),
+    "log: xxx".slice(-3),
+    "abc".charAt(7) === "",
+    Number("12x"),
+    Number(" 7 "),
+  );
 
   console.log("numbers");
-  const big = 4611686018427387914;
+  const big = 2 ** 62;
   console.log(Math.floor(7 / 2), 7 % 3, -7 % 3, 2 ** 31, 2 ** 53 - 1, Math.min(3, 1), Math.max(3, 9), big > 2 ** 60);
   console.log(`${0.1 + 0.2} ${1e21} ${1 / 3} ${-0} ${1000000} ${1e-7} ${123456789012345}`);
 
@@ -154,7 +173,14 @@ function main(): void {
   view.setUint32(4, 3000000000, false);
   view.setUint32(8, 123, true);
   view.setFloat64(12, 1.5, true);
-  console.log(view.getUint32(0, false), view.getUint32(4, false), view.getUint32(4, true), view.getInt32(4, false), view.getUint8(8), view.getFloat64(12, true));
+  console.log(
+    view.getUint32(0, false),
+    view.getUint32(4, false),
+    view.getUint32(4, true),
+    view.getInt32(4, false),
+    view.getUint8(8),
+    view.getFloat64(12, true),
+  );
   let all = "";
   for (let i = 0; i < bytes.length; i++) all += `${bytes[i] ?? 0} `;
   console.log(all);
@@ -169,7 +195,10 @@ function main(): void {
   console.log(attempt(13));
 
   console.log("tuples and destructuring");
-  const pairs: readonly (readonly [number, string])[] = [[1, "one"], [2, "two"]];
+  const pairs: readonly (readonly [number, string])[] = [
+    [1, "one"],
+    [2, "two"],
+  ];
   for (const [number, name] of pairs) console.log(number, name);
   const { name, age } = ann;
   console.log(name, age);

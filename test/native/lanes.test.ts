@@ -1,0 +1,119 @@
+// What Node alone cannot show: the same sources compiled. Idioms and rules print the same natively as under Node; under
+// the sanitizers and the reference-count audit they are silent; a whole life of the programs is, too.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { suite, test } from "node:test";
+import { Stage } from "../conformance/stage.ts";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const bin = path.join(root, "build/bin");
+
+/** Compiles a program without bindings; answers its path. */
+function compile(name: string): string {
+  const out = path.join(root, "build/test", name);
+  execFileSync("scriptc", ["build", `test/native/${name}.ts`, "--strip", "--no-keep-c", "-o", out], {
+    cwd: root,
+    env: {
+      ...process.env,
+      SCRIPTC_LINKER: path.join(root, "scripts/link"),
+      LINK_WRAP: "",
+      ...(hasMusl() ? { SCRIPTC_TARGET: "x86_64-linux-musl" } : { LINK_CC: "gcc", LINK_FLAGS: "" }),
+    },
+    stdio: "pipe",
+  });
+  return out;
+}
+
+function hasMusl(): boolean {
+  return spawnSync("sh", ["-c", "command -v musl-gcc"]).status === 0;
+}
+
+function output(command: string, args: readonly string[]): string {
+  const run = spawnSync(command, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 });
+  assert.equal(run.stderr.replaceAll(/.*ExperimentalWarning.*\n|.*--trace-warnings.*\n/g, ""), "");
+  assert.equal(run.status, 0);
+  return run.stdout;
+}
+
+suite("native and Node", () => {
+  for (const name of ["idioms", "core"]) {
+    test(`print the same: ${name}`, () => {
+      const native = output(compile(name), []);
+      assert.ok(native.length > 100);
+      assert.equal(native, output(process.execPath, [`test/native/${name}.ts`]));
+    });
+  }
+});
+
+suite("under AddressSanitizer, UndefinedBehaviorSanitizer and the reference-count audit", () => {
+  const skip = fs.existsSync(path.join(root, "build/sanitize/core")) ? false : "scripts/sanitize has not been run";
+
+  test("the rules and formats run clean", { skip }, () => {
+    process.env["ASAN_OPTIONS"] = "detect_leaks=0"; // the audit counts what is left
+    assert.equal(output("build/sanitize/core", []), output(process.execPath, ["test/native/core.ts"]));
+  });
+
+  test("a life of runsvdir, runsv and sv runs clean", { skip }, async () => {
+    const stage = new Stage({ name: "ours", path: [path.join(root, "build/sanitize/bin"), bin] });
+    try {
+      stage.service("svc/web", { run: "exec sleep 1000", finish: "echo $1 $2", "log/run": "exec cat >>lines" });
+      stage.service("svc/crash", { run: "exit 1", "control/t": "exit 0", "control/u": "true" });
+      const env = { ASAN_OPTIONS: "detect_leaks=0", SVDIR: stage.at("svc") };
+      const runsvdir = stage.start("runsvdir", ["svc", "log: ............."], { env });
+      await stage.running("svc/web");
+      for (const args of [
+        ["-w", "30", "restart", "web"],
+        ["status"],
+        ["--json", "list"],
+        ["-v", "-w", "30", "pause", "web"],
+        ["-v", "-w", "30", "cont", "web"],
+        ["-v", "-w", "30", "once", "web"],
+        ["-w", "30", "stop", "web", "crash"],
+        ["-w", "30", "start", "web"],
+        ["-w", "1", "check", "web"],
+        ["-w", "30", "force-stop", "web"],
+      ]) {
+        const { code, err } = await stage.run("sv", args, { env });
+        assert.equal(`${err}${code}`, "0", args.join(" "));
+      }
+      stage.service("svc/late", { run: "exec sleep 1000" });
+      await stage.running("svc/late");
+      fs.rmSync(stage.at("svc/crash"), { recursive: true, force: true });
+      const status = await stage.run("sv", ["-w", "30", "shutdown", "late"], { env });
+      assert.equal(status.code, 0);
+      runsvdir.kill("SIGHUP");
+      const { code } = await runsvdir.ended;
+      assert.equal(code, 111);
+      await stage.until("all have ended", () => stage.processes("runsv").length === 0, 60_000);
+    } finally {
+      await stage.clear();
+    }
+  });
+});
+
+suite("without musl", () => {
+  test("the dynamic fall-back builds and supervises", async () => {
+    const build = "build/test/gnu";
+    execFileSync("make", ["LIBC=gnu", `BUILD=${build}`], { cwd: root, stdio: "pipe" });
+    const libraries = spawnSync("ldd", [path.join(root, build, "runit-ts")], { encoding: "utf8" }).stdout;
+    assert.match(libraries, /libc\.so/);
+    const stage = new Stage({ name: "ours", path: [path.join(root, build, "bin")] });
+    try {
+      stage.service("svc/web", { run: "exec sleep 1000", "log/run": "exec cat >lines" });
+      const env = { SVDIR: stage.at("svc") };
+      const runsvdir = stage.start("runsvdir", ["-H", "svc"], { env });
+      const pid = await stage.running("svc/web");
+      const restarted = await stage.run("sv", ["-w", "30", "restart", "web"], { env });
+      assert.match(restarted.out, /^ok: run: web: /);
+      assert.notEqual(stage.status("svc/web").pid, pid);
+      runsvdir.kill("SIGTERM");
+      assert.equal((await runsvdir.ended).code, 111);
+      await stage.until("all have ended", () => stage.processes("sleep").length === 0);
+    } finally {
+      await stage.clear();
+    }
+  });
+});
