@@ -74,6 +74,8 @@ class Tree {
   /** Descriptors of those that another runsvdir started, by pid. */
   readonly #adopted = new Map<number, number>();
   #bootId = "";
+  /** What is kept for a restart in place is true. */
+  #isKept = false;
   /** When to scan next, monotonic clock; negative: when something happens. */
   #scanAt = 0;
   /** When to look whether something has changed without word. */
@@ -118,6 +120,7 @@ class Tree {
       }
       if (this.#scanAt >= 0 && now >= this.#scanAt) this.#scan(now);
       this.#log.onTime(now);
+      this.#keep();
       milliseconds = this.#until(this.#system.monotonic());
     }
   }
@@ -158,7 +161,7 @@ class Tree {
     if (!this.#known.some((one) => one.pid === pid)) return;
     this.#known = this.#known.map((one) => (one.pid === pid ? withPid(one, 0) : one));
     this.#scanAt = this.#system.monotonic();
-    this.#keep();
+    this.#isKept = false;
   }
 
   #scan(now: number): void {
@@ -183,7 +186,7 @@ class Tree {
     for (const old of plan.stop) this.#stop(old);
     this.#known = known;
     this.#scanAt = due;
-    this.#keep();
+    this.#isKept = false;
   }
 
   /** Pid of its runsv, 0: none could be started. One that an earlier runsvdir left behind is taken over. */
@@ -269,6 +272,8 @@ class Tree {
   // ── a restart in place ──
 
   #keep(): void {
+    if (this.#isKept) return;
+    this.#isKept = true;
     this.#system.keep(this.#known.map((one) => `${one.pid} ${one.startedAt} ${one.identity} ${one.name}\0`).join(""));
   }
 

@@ -691,15 +691,18 @@ double posix_keep_fd(double fd, double on) {
   return 0;
 }
 
-/* What the crashed instance kept: its length, -ENOENT for an ordinary start. */
+/* What the crashed instance kept: its length, or that of the buffer it needs; -ENOENT for an ordinary start. */
 double posix_kept(const uint8_t *into, size_t into_length) {
+  struct stat s;
   if (kept_fd < 0) return -ENOENT;
-  ssize_t n = pread(kept_fd, arena, sizeof arena, 0), length = 0;
+  if (fstat(kept_fd, &s) < 0) return -(double)errno;
+  if ((size_t)s.st_size > into_length) return (double)s.st_size;
+  uint8_t *text = (uint8_t *)into;
+  ssize_t n = pread(kept_fd, text, into_length, 0), length = 0;
   for (ssize_t i = 0; i < n; i++) {
-    unsigned c = (uint8_t)arena[i];
-    if (c >= 0x80 && i + 1 < n) c = (c & 3) << 6 | ((uint8_t)arena[++i] & 0x3f);
-    if ((size_t)length < into_length) ((uint8_t *)into)[length] = (uint8_t)c;
-    length++;
+    unsigned c = text[i];
+    if (c >= 0x80 && i + 1 < n) c = (c & 3) << 6 | (text[++i] & 0x3f);
+    text[length++] = (uint8_t)c;
   }
   return n < 0 ? -(double)errno : (double)length;
 }
@@ -723,6 +726,7 @@ static _Noreturn void recover(const char *why) {
   say(guarded ? ", restarting in place.\n" : ".\n");
   if (!guarded) _exit(111);
 
+  sigprocmask(SIG_BLOCK, &watched_mask, NULL); /* what comes now waits for the next instance */
   double now = milliseconds(CLOCK_MONOTONIC);
   crashes = now - last_crash < 10000 ? crashes + 1 : 1;
   if (crashes > 3) { /* what it is handed may be what kills it: begin afresh, and not too often */
@@ -734,7 +738,7 @@ static _Noreturn void recover(const char *why) {
   int fd = memfd_create("state", 0);
   if (fd >= 0 && write(fd, kept, kept_length) != (ssize_t)kept_length) kept_length = 0;
   for (int i = 0; i < kept_fd_count; i++) fcntl(kept_fds[i], F_SETFD, 0);
-  snprintf(state, sizeof state, STATE "%d,%d,%.0f", kept_length ? fd : -1, crashes, now);
+  snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d", kept_length ? fd : -1, crashes, now, (int)taken);
   int n = 0;
   environment[n++] = state;
   for (char **e = environ; *e && n < 4095; e++) environment[n++] = *e;
@@ -760,7 +764,12 @@ _Noreturn void __wrap_scr_trap_fmt(const char *format, ...) {
 }
 
 #ifdef FAULT_INJECTION
-/* For tests only, never in the shipped binary: RUNIT_TS_FAULT=trap|segv|stack|memory|exit@N acts at the N-th wait. */
+/*
+ * For tests only, never in the shipped binary. RUNIT_TS_FAULT=trap|segv|stack|memory|abort followed by @N: at the N-th
+ * wait of every instance; @N,once: of the first instance only; #N: at the N-th call of a function that changes
+ * something, in the first instance. RUNIT_TS_FAULT_FILE=PATH: at the next wait at which PATH.PROGRAM exists, which
+ * names the fault and is removed.
+ */
 static volatile char sink;
 static __attribute__((noinline)) void overflow(int depth) {
   volatile char page[4096];
@@ -769,15 +778,13 @@ static __attribute__((noinline)) void overflow(int depth) {
   if (sink != 2) overflow(depth + 1);
   sink = page[1];
 }
-static void maybe_fault(void) {
-  static int waits;
-  const char *fault = getenv("RUNIT_TS_FAULT"), *at;
-  waits++;
-  if (!fault || !(at = strchr(fault, '@')) || atoi(at + 1) != waits) return;
-  if (!strncmp(fault, "trap", 4)) __wrap_scr_trap("injected trap");
-  if (!strncmp(fault, "segv", 4)) *(volatile int *)0 = 1;
-  if (!strncmp(fault, "stack", 5)) overflow(0);
-  if (!strncmp(fault, "memory", 6)) {
+static void fault(const char *kind) {
+  static volatile int *volatile nowhere;
+  if (!strncmp(kind, "trap", 4)) __wrap_scr_trap("injected trap");
+  if (!strncmp(kind, "segv", 4)) *nowhere = 1;
+  if (!strncmp(kind, "stack", 5)) overflow(0);
+  if (!strncmp(kind, "abort", 5)) abort();
+  if (!strncmp(kind, "memory", 6)) {
     struct rlimit none = {0, 0}, old;
     getrlimit(RLIMIT_AS, &old);
     none.rlim_max = old.rlim_max;
@@ -787,6 +794,42 @@ static void maybe_fault(void) {
     abort(); /* what the runtime does on a failed allocation */
   }
 }
+static void maybe_fault(void) {
+  static int waits;
+  char name[PATH_MAX], kind[16] = "";
+  const char *plan = getenv("RUNIT_TS_FAULT"), *file = getenv("RUNIT_TS_FAULT_FILE"), *at;
+  waits++;
+  if (plan && (at = strchr(plan, '@')) && atoi(at + 1) == waits && (crashes == 0 || !strstr(at, ",once"))) fault(plan);
+  if (!file) return;
+  const char *program = strrchr(argument_list[0], '/');
+  snprintf(name, sizeof name, "%s.%s", file, program ? program + 1 : argument_list[0]);
+  int fd = open(name, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  ssize_t n = read(fd, kind, sizeof kind - 1);
+  close(fd);
+  unlink(name);
+  if (n > 0) fault(kind);
+}
+static void count_call(void) {
+  static int calls;
+  const char *plan = getenv("RUNIT_TS_FAULT"), *at;
+  if (plan && guarded && crashes == 0 && (at = strchr(plan, '#')) && atoi(at + 1) == ++calls) fault(plan);
+}
+#define COUNTED(name, parameters, arguments)                                                                           \
+  double __wrap_##name parameters {                                                                                    \
+    count_call();                                                                                                      \
+    return name arguments;                                                                                             \
+  }
+COUNTED(posix_keep, (const uint8_t *t, size_t n), (t, n))
+COUNTED(posix_keep_fd, (double fd, double on), (fd, on))
+COUNTED(posix_spawn_run, (const uint8_t *t, size_t n), (t, n))
+COUNTED(posix_replace, (const uint8_t *t, size_t n, const uint8_t *p, size_t m, const uint8_t *b, size_t l), (t, n, p, m, b, l))
+COUNTED(posix_replace_text, (const uint8_t *t, size_t n, const uint8_t *p, size_t m, const uint8_t *b, size_t l), (t, n, p, m, b, l))
+COUNTED(posix_read, (double fd, const uint8_t *b, size_t n, double from, double to), (fd, b, n, from, to))
+COUNTED(posix_kill, (double pid, double signal), (pid, signal))
+COUNTED(posix_reap, (const uint8_t *b, size_t n), (b, n))
+COUNTED(posix_close_fd, (double fd), (fd))
+COUNTED(posix_write_at, (double fd, const uint8_t *b, size_t n, double offset), (fd, b, n, offset))
 #endif
 
 int __real_main(int, char **);
@@ -799,7 +842,9 @@ int __wrap_main(int argc, char **argv) {
   sigprocmask(SIG_SETMASK, NULL, &inherited_mask);
   const char *state = environ && environ[0] && !strncmp(environ[0], STATE, sizeof STATE - 1) ? environ[0] : NULL;
   if (state) {
-    sscanf(state + sizeof STATE - 1, "%d,%d,%lf", &kept_fd, &crashes, &last_crash);
+    int came = 0;
+    sscanf(state + sizeof STATE - 1, "%d,%d,%lf,%d", &kept_fd, &crashes, &last_crash, &came);
+    taken = came;
     if (kept_fd >= 0) fcntl(kept_fd, F_SETFD, FD_CLOEXEC);
     environ++;
   }

@@ -315,12 +315,10 @@ export class PosixSystem extends System {
     posix_keep_fd(fd, on ? 1 : 0);
   }
   override kept(): string | undefined {
-    for (;;) {
-      const length = posix_kept(this.#room);
-      if (length < 0) return undefined;
-      if (length < this.#room.length) return textOf(this.#room, length);
-      this.#room = new Uint8Array(this.#room.length * 4);
-    }
+    const needed = posix_kept(new Uint8Array(0));
+    if (needed < 0) return undefined;
+    const bytes = new Uint8Array(needed);
+    return textOf(bytes, posix_kept(bytes));
   }
 }
 

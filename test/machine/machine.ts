@@ -218,6 +218,18 @@ export class Machine extends System {
     if (node === undefined) throw new Error(`no ${path}`);
     node.content += bytes;
   }
+  /** Takes out what waits in a fifo, as its reader would. */
+  drain(path: string): string {
+    const node = this.#root.get(path);
+    const content = node?.content ?? "";
+    if (node !== undefined) node.content = "";
+    return content;
+  }
+  /** Changes the modification time of a file or directory. */
+  touch(path: string): void {
+    const node = this.#root.get(path);
+    if (node !== undefined) node.version++;
+  }
   /** Does it so many milliseconds from now. */
   after(milliseconds: number, act: () => void): void {
     this.#agenda.push({ at: this.milliseconds + milliseconds, act });
@@ -371,13 +383,11 @@ export class Machine extends System {
     return text.length;
   }
   override writeText(fd: number, text: string): number {
-    if (fd === 1) this.stdout += text;
+    const file = this.#fds.get(fd);
+    if (file !== undefined) file.node.content += text;
+    else if (fd === 1) this.stdout += text;
     else if (fd === 2) this.stderr += text;
-    else {
-      const file = this.#fds.get(fd);
-      if (file === undefined) return -EBADF;
-      file.node.content += text;
-    }
+    else return -EBADF;
     return text.length;
   }
   override writeAt(fd: number, bytes: Uint8Array, offset: number): number {
@@ -510,7 +520,7 @@ export class Machine extends System {
     if (file === undefined) return -EBADF;
     this.#fds.delete(from);
     this.#fds.set(to, file);
-    return 0;
+    return to;
   }
   override setNonblocking(): number {
     return 0;
