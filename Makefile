@@ -19,9 +19,11 @@ LIBC := $(shell scripts/ensure-musl)
 endif
 ifeq ($(LIBC),musl)
 CC_FOR := musl-gcc
+OBJECTS := $(BUILD)/posix.o $(BUILD)/heap.o
 export SCRIPTC_TARGET := x86_64-linux-musl
 else
 CC_FOR := gcc
+OBJECTS := $(BUILD)/posix.o
 export LINK_CC := gcc
 export LINK_FLAGS :=
 endif
@@ -40,12 +42,15 @@ node_modules/.installed: package-lock.json
 
 $(BUILD)/posix.h $(BUILD)/posix.json &: src/system/native.ts scripts/bindings.mjs node_modules/.installed
 	@mkdir -p $(BUILD)
-	node scripts/bindings.mjs $< $(BUILD)/posix.h $(BUILD)/posix.json $(BUILD)/posix.o
+	node scripts/bindings.mjs $< $(BUILD)/posix.h $(BUILD)/posix.json $(OBJECTS)
 
 $(BUILD)/posix.o: src/system/posix.c $(BUILD)/posix.h
 	$(CC_FOR) $(CFLAGS) -I$(BUILD) -c $< -o $@
 
-$(BUILD)/runit-ts: $(SOURCES) $(BUILD)/posix.o $(BUILD)/posix.json scripts/link scripts/layout.ld scripts/copylint.mjs tsconfig.json
+$(BUILD)/heap.o: src/system/heap.c
+	$(CC_FOR) $(CFLAGS) -fno-builtin -c $< -o $@
+
+$(BUILD)/runit-ts: $(SOURCES) $(OBJECTS) $(BUILD)/posix.json scripts/link scripts/layout.ld scripts/copylint.mjs tsconfig.json
 	scriptc build src/bin/runit-ts.ts --ffi $(BUILD)/posix.json --emit=ir -o $(BUILD)/runit-ts.ir.json >$(BUILD)/ir.log 2>&1 \
 	  || { cat $(BUILD)/ir.log; exit 1; }
 	node scripts/copylint.mjs $(BUILD)/runit-ts.ir.json

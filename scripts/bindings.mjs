@@ -1,9 +1,9 @@
 // native.ts → FFI manifest for scriptc and header for posix.c, so that a mismatch is a compile error.
-// Usage: bindings.mjs NATIVE.ts HEADER MANIFEST OBJECT
+// Usage: bindings.mjs NATIVE.ts HEADER MANIFEST OBJECT…
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-const [source, header, manifest, object] = process.argv.slice(2);
+const [source, header, manifest, ...objects] = process.argv.slice(2);
 const classOf = { number: "f64", string: "string", Uint8Array: "bytes" };
 const inC = { f64: (n) => `double ${n}`, string: (n) => `const uint8_t *${n}, size_t ${n}_length` };
 inC.bytes = inC.string;
@@ -35,7 +35,7 @@ writeFileSync(
         params: f.parameters.map(([, c]) => c),
         returns: "f64",
       })),
-      libraries: [path.relative(path.dirname(manifest), object)],
+      libraries: objects.map((object) => path.relative(path.dirname(manifest), object)),
     },
     null,
     1,

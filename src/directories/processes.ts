@@ -21,7 +21,7 @@ export function reopenPipe(system: System, pids: readonly number[], inode: strin
   for (const pid of pids) {
     for (const fd of [0, 1, 2]) {
       const path = `/proc/${pid}/fd/${fd}`;
-      const found = system.stat(path, true);
+      const found = system.identify(path, true);
       if (found.errno !== 0 || found.kind !== "fifo" || found.inode !== inode) continue;
       // Opened for both first: neither of the others can then block.
       const both = system.open(path, openReadWrite, 0);

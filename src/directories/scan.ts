@@ -68,7 +68,7 @@ export class ScanDirectory {
     return this.#look() !== this.#version;
   }
   #look(): string {
-    const found = this.#system.stat(this.#path, true);
+    const found = this.#system.identify(this.#path, true);
     return found.errno === 0 ? `${found.identity} ${found.version}` : "";
   }
 
@@ -112,11 +112,11 @@ export class ScanDirectory {
     for (const name of names) {
       if (name.startsWith(".")) continue;
       this.#watchTarget(name, watches);
-      const entry = system.stat(name, true);
+      const entry = system.identify(name, true);
       if (entry.errno !== 0) this.#warn(`unable to stat ${name}`, entry.errno);
       if (entry.kind !== "directory") continue;
       if (!known.has(entry.identity)) {
-        const run = system.stat(`${name}/run`, false);
+        const run = system.identify(`${name}/run`, false);
         if (run.errno === ENOENT) {
           this.#watchFor(watches, this.#below(name)).names.add("run");
           continue;

@@ -183,7 +183,13 @@ export class Supervisor {
       return true;
     }
     for (const child of this.#children()) {
-      if (pid !== this.#serviceOf(child).pid || child.pidfd >= 0) continue;
+      if (pid !== this.#serviceOf(child).pid) continue;
+      if (child.pidfd >= 0) {
+        // Adopted, and our child all the same: this instance was restarted in place without its memory.
+        this.#system.close(child.pidfd);
+        child.pidfd = -1;
+        child.askUntil = never;
+      }
       this.#end(child, waitStatus);
       return true;
     }
@@ -389,7 +395,7 @@ export class Supervisor {
   }
 
   #writeSupervisor(bootId: string): void {
-    const inode = this.#pipe.read < 0 ? "" : this.#system.statFd(this.#pipe.read).inode;
+    const inode = this.#pipe.read < 0 ? "" : this.#system.identifyFd(this.#pipe.read).inode;
     for (const child of this.#children()) child.directory.writeSupervisor(inode, bootId);
   }
 

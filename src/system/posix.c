@@ -50,39 +50,46 @@ static double result(long r) { return r < 0 ? -(double)errno : (double)r; }
 /* Large and rarely touched: kept behind all small variables (see scripts/layout.ld), so that those share pages. */
 #define LARGE(name) __attribute__((section(".bss.zz_" name)))
 
-/* The texts of one call, packed one behind the other: a few calls touch a single page. */
-LARGE("arena") static char arena[128 * 1024];
-static size_t arena_used;
+/* The texts of one call, one behind the other: short ones where other variables are, so that they cost no page. */
+static char near_arena[768];
+LARGE("arena") static char far_arena[128 * 1024];
+static size_t near_used, far_used;
 
-static void arena_clear(void) { arena_used = 0; }
+static void arena_clear(void) { near_used = far_used = 0; }
 
-/* Undoes the UTF-8 of a byte string; answers NULL with errno set when it cannot be a C string. */
-static char *text_of(const uint8_t *s, size_t n) {
-  char *start = arena + arena_used, *to = start, *end = arena + sizeof arena - 1;
+/* Undoes the UTF-8 of a byte string of n bytes into `to`, which has room for as many; its length. */
+static size_t decode(const uint8_t *s, size_t n, char *to) {
+  size_t length = 0;
   for (size_t i = 0; i < n; i++) {
     unsigned c = s[i];
     if (c >= 0x80 && i + 1 < n) c = (c & 3) << 6 | (s[++i] & 0x3f);
-    if (c == 0) return errno = EINVAL, NULL;
-    if (to == end) return errno = ENAMETOOLONG, NULL;
-    *to++ = (char)c;
+    to[length++] = (char)c;
   }
-  *to++ = 0;
-  arena_used = (size_t)(to - arena);
-  return start;
+  return length;
 }
 
-/* The same for content, where NUL is a byte like any other. */
+/* Content, in which NUL is a byte like any other; NULL with errno set when it is too long. */
 static char *content_of(const uint8_t *s, size_t n, size_t *length) {
-  char *start = arena + arena_used, *to = start, *end = arena + sizeof arena;
-  for (size_t i = 0; i < n; i++) {
-    unsigned c = s[i];
-    if (c >= 0x80 && i + 1 < n) c = (c & 3) << 6 | (s[++i] & 0x3f);
-    if (to == end) return errno = EFBIG, NULL;
-    *to++ = (char)c;
-  }
-  *length = (size_t)(to - start);
-  arena_used = (size_t)(to - arena);
-  return start;
+  char *to;
+  if (n < sizeof near_arena - near_used) {
+    to = near_arena + near_used;
+    near_used += *length = decode(s, n, to);
+    near_used++;
+  } else if (n < sizeof far_arena - far_used) {
+    to = far_arena + far_used;
+    far_used += *length = decode(s, n, to);
+    far_used++;
+  } else return errno = ENAMETOOLONG, NULL;
+  to[*length] = 0;
+  return to;
+}
+
+/* The same as a C string, which cannot contain NUL. */
+static char *text_of(const uint8_t *s, size_t n) {
+  size_t length;
+  char *text = content_of(s, n, &length);
+  if (text && memchr(text, 0, length)) return errno = EINVAL, NULL;
+  return text;
 }
 
 #define TEXT(name)                                                                                                     \
@@ -691,10 +698,11 @@ double posix_keep_fd(double fd, double on) {
   return 0;
 }
 
-/* What the crashed instance kept: its length, or that of the buffer it needs; -ENOENT for an ordinary start. */
+/* What the crashed instance kept: its length (0: nothing that can be trusted), or that of the buffer it needs; -ENOENT
+   for an ordinary start. */
 double posix_kept(const uint8_t *into, size_t into_length) {
   struct stat s;
-  if (kept_fd < 0) return -ENOENT;
+  if (kept_fd < 0) return crashes > 0 ? 0 : -ENOENT;
   if (fstat(kept_fd, &s) < 0) return -(double)errno;
   if ((size_t)s.st_size > into_length) return (double)s.st_size;
   uint8_t *text = (uint8_t *)into;
@@ -735,10 +743,10 @@ static _Noreturn void recover(const char *why) {
     kept_fd_count = 0;
     nanosleep(&second, NULL);
   }
-  int fd = memfd_create("state", 0);
-  if (fd >= 0 && write(fd, kept, kept_length) != (ssize_t)kept_length) kept_length = 0;
-  for (int i = 0; i < kept_fd_count; i++) fcntl(kept_fds[i], F_SETFD, 0);
-  snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d", kept_length ? fd : -1, crashes, now, (int)taken);
+  int fd = kept_length > 0 ? memfd_create("state", 0) : -1;
+  if (fd >= 0 && write(fd, kept, kept_length) != (ssize_t)kept_length) close(fd), fd = -1;
+  for (int i = 0; fd >= 0 && i < kept_fd_count; i++) fcntl(kept_fds[i], F_SETFD, 0);
+  snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d", fd, crashes, now, (int)taken);
   int n = 0;
   environment[n++] = state;
   for (char **e = environ; *e && n < 4095; e++) environment[n++] = *e;

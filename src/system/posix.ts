@@ -61,6 +61,8 @@ import {
 } from "./native.ts";
 import type {
   EndedChild,
+  FileIdentity,
+  FileKind,
   FileStat,
   Pipe,
   Polled,
@@ -132,10 +134,16 @@ export class PosixSystem extends System {
     return posix_replace_text(temporary, path, text);
   }
   override stat(path: string, follow: boolean): FileStat {
-    return decodeStat(posix_stat(path, follow ? 1 : 0, this.#room), this.#room);
+    const result = posix_stat(path, follow ? 1 : 0, this.#room);
+    if (result < 0) return { errno: -result, kind: "other", mode: 0 };
+    const mode = doubleAt(this.#room, 0);
+    return { errno: 0, kind: kindOf(mode), mode: mode % 0o10000 };
   }
-  override statFd(fd: number): FileStat {
-    return decodeStat(posix_stat_fd(fd, this.#room), this.#room);
+  override identify(path: string, follow: boolean): FileIdentity {
+    return decodeIdentity(posix_stat(path, follow ? 1 : 0, this.#room), this.#room);
+  }
+  override identifyFd(fd: number): FileIdentity {
+    return decodeIdentity(posix_stat_fd(fd, this.#room), this.#room);
   }
   override fileSystem(path: string): number {
     return posix_file_system(path);
@@ -341,9 +349,9 @@ function doubleAt(bytes: Uint8Array, offset: number): number {
 }
 
 /** As put_stat in posix.c lays it out. */
-function decodeStat(result: number, bytes: Uint8Array): FileStat {
+function decodeIdentity(result: number, bytes: Uint8Array): FileIdentity {
   if (result < 0) {
-    return { errno: -result, kind: "other", mode: 0, size: 0, identity: "", inode: "", version: "", changedSeconds: 0 };
+    return { errno: -result, kind: "other", identity: "", inode: "", version: "", changedSeconds: 0 };
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const mode = view.getFloat64(0, true);
@@ -356,8 +364,6 @@ function decodeStat(result: number, bytes: Uint8Array): FileStat {
   return {
     errno: 0,
     kind: kindOf(mode),
-    mode: mode % 0o10000,
-    size: view.getFloat64(8, true),
     identity: `${device}/${inode}/${view.getFloat64(56, true)}.${view.getFloat64(64, true)}`,
     inode,
     version: `${inode}/${modified}/${changed}`,
@@ -365,7 +371,7 @@ function decodeStat(result: number, bytes: Uint8Array): FileStat {
   };
 }
 
-function kindOf(mode: number): "file" | "directory" | "fifo" | "link" | "other" {
+function kindOf(mode: number): FileKind {
   switch (mode - (mode % 0o10000)) {
     case 0o100000:
       return "file";

@@ -8,16 +8,23 @@ import type { Timestamp } from "../core/supervise/service.ts";
 /** Signals that can be awaited; the bit of each is its place in this list (posix.c has the same list). */
 export type WatchedSignal = "TERM" | "CHLD" | "HUP" | "ALRM" | "INT" | "CONT" | "USR1" | "USR2" | "QUIT" | "WINCH";
 
+export type FileKind = "file" | "directory" | "fifo" | "link" | "other";
+
 export interface FileStat {
   /** 0, or why nothing else here is true. */
   readonly errno: number;
-  readonly kind: "file" | "directory" | "fifo" | "link" | "other";
+  readonly kind: FileKind;
   /** Permission bits. */
   readonly mode: number;
-  readonly size: number;
+}
+
+/** Which file it is, and whether it has changed. */
+export interface FileIdentity {
+  readonly errno: number;
+  readonly kind: FileKind;
   /** Device, inode and birth: the same text, the same file. */
   readonly identity: string;
-  /** Inode number alone, in decimal. */
+  /** Inode number alone. */
   readonly inode: string;
   /** Changes whenever the file is replaced or written. */
   readonly version: string;
@@ -101,7 +108,8 @@ export abstract class System {
   abstract replace(temporary: string, path: string, bytes: Uint8Array): number;
   abstract replaceText(temporary: string, path: string, text: string): number;
   abstract stat(path: string, follow: boolean): FileStat;
-  abstract statFd(fd: number): FileStat;
+  abstract identify(path: string, follow: boolean): FileIdentity;
+  abstract identifyFd(fd: number): FileIdentity;
   /** Magic number of the file system, or -errno. */
   abstract fileSystem(path: string): number;
   abstract mkdir(path: string, mode: number): number;

@@ -9,6 +9,7 @@ import { randomUUID } from "node:crypto";
 import type { Timestamp } from "../../src/core/supervise/service.ts";
 import type {
   EndedChild,
+  FileIdentity,
   FileStat,
   Pipe,
   Polled,
@@ -418,28 +419,31 @@ export class Machine extends System {
     this.#root.set(to, node);
     return 0;
   }
-  #describe(node: Node | number): FileStat {
+  override stat(path: string, follow: boolean): FileStat {
+    const fault = this.#fault(`stat ${path}`);
+    const node = fault !== 0 ? -fault : this.#find(path, follow);
+    if (typeof node === "number") return { errno: -node, kind: "other", mode: 0 };
+    return { errno: 0, kind: node.kind, mode: node.mode };
+  }
+  #identify(node: Node | number): FileIdentity {
     if (typeof node === "number") {
-      const errno = -node;
-      return { errno, kind: "other", mode: 0, size: 0, identity: "", inode: "", version: "", changedSeconds: 0 };
+      return { errno: -node, kind: "other", identity: "", inode: "", version: "", changedSeconds: 0 };
     }
     return {
       errno: 0,
       kind: node.kind,
-      mode: node.mode,
-      size: node.content.length,
       identity: `m/${node.inode}`,
       inode: `0:${node.inode}`,
       version: `${node.inode}/${node.version}`,
       changedSeconds: 0,
     };
   }
-  override stat(path: string, follow: boolean): FileStat {
+  override identify(path: string, follow: boolean): FileIdentity {
     const fault = this.#fault(`stat ${path}`);
-    return this.#describe(fault !== 0 ? -fault : this.#find(path, follow));
+    return this.#identify(fault !== 0 ? -fault : this.#find(path, follow));
   }
-  override statFd(fd: number): FileStat {
-    return this.#describe(this.#fds.get(fd)?.node ?? -EBADF);
+  override identifyFd(fd: number): FileIdentity {
+    return this.#identify(this.#fds.get(fd)?.node ?? -EBADF);
   }
   override fileSystem(): number {
     return 0;

@@ -25,7 +25,7 @@ export interface ChildRecord {
   readonly since: Timestamp;
   readonly supervisor: number;
   readonly supervisorBornBefore: number;
-  /** As FileStat.inode; "" if there is no log pipe. */
+  /** As FileIdentity.inode; "" if there is no log pipe. */
   readonly pipe: string;
   readonly bootId: string;
 }
