@@ -346,6 +346,8 @@ stories("runsv", (story) => {
         // Starts are counted by finish: TERM may end the last one before it gets anything done.
         stage.service(name, { run: endsAtOnce, finish: 'echo "$*" >>ends' });
         const runsv = await stage.supervise(name);
+        // The state from before the first start looks like the one after it.
+        await stage.until("the first life is over", () => lines(stage, `${name}/ends`).length > 0);
         const ended = await throttled(stage, name);
         const before = lines(stage, `${name}/ends`).length;
         runsv.kill("SIGTERM");
