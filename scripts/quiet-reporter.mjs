@@ -10,7 +10,7 @@ export default async function* quiet(source) {
         skipped++;
         yield `   skipped: ${data.name}: ${data.skip === true ? "" : data.skip}\n`;
       } else if (data.details?.type !== "suite") passed++;
-    } else if (type === "test:fail" && data.details?.type !== "suite") {
+    } else if (type === "test:fail" && data.details?.error?.failureType !== "subtestsFailed") {
       failed++;
       const error = data.details.error?.cause ?? data.details.error;
       yield `   FAILED: ${data.name} (${data.file}:${data.line})\n${String(error?.stack ?? error).replaceAll(/^/gm, "      ")}\n`;

@@ -2,6 +2,7 @@
 // called by an unknown name is sv as an init script, as the original is.
 
 import { runsv } from "../commands/runsv.ts";
+import { runsvchdir } from "../commands/runsvchdir.ts";
 import { runsvdir } from "../commands/runsvdir.ts";
 import { sv } from "../commands/sv.ts";
 import { launch } from "../system/launch.ts";
@@ -9,7 +10,7 @@ import { PosixSystem } from "../system/posix.ts";
 import type { System } from "../system/system.ts";
 
 const self = "runit-ts";
-const programs = "runsv runsvdir sv";
+const programs = "runsv runsvchdir runsvdir sv";
 
 function main(): void {
   const system = new PosixSystem();
@@ -33,6 +34,8 @@ function run(args: readonly string[], system: System): number {
   switch (basename(args)) {
     case "runsv":
       return launch({ run: runsv, failure: 111 }, `runsv ${directory}`, args, system);
+    case "runsvchdir":
+      return launch({ run: runsvchdir, failure: 111 }, String(args[0] ?? ""), args, system);
     case "runsvdir":
       return launch({ run: runsvdir, failure: 100 }, basename(args), args, system);
     default:

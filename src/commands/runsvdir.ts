@@ -17,6 +17,7 @@ const pollMilliseconds = 5000;
 const retryMilliseconds = 1000;
 const childExitCode = 100;
 const termSignal = 15;
+const noSuchProcess = 3;
 
 interface Invocation {
   readonly inOwnSessions: boolean;
@@ -284,13 +285,27 @@ class Tree {
       if (words.length < 4) continue;
       const identity = String(words[2] ?? "");
       const name = words.slice(3).join(" ");
-      known.push({ name, identity, pid: Number(words[0] ?? "0"), startedAt: Number(words[1] ?? "0") });
+      known.push({
+        name,
+        identity,
+        pid: this.#stillThere(Number(words[0] ?? "0")),
+        startedAt: Number(words[1] ?? "0"),
+      });
     }
     this.#known = known;
   }
 
+  /** Watches a process again, our child or not; 0: it has gone. */
+  #stillThere(pid: number): number {
+    if (pid === 0) return 0;
+    const pidfd = this.#system.pidfd(pid);
+    if (pidfd === -noSuchProcess) return 0;
+    if (pidfd >= 0) this.#adopted.set(pid, pidfd);
+    return pid;
+  }
+
   #say(message: string): void {
-    this.#system.writeText(2, message);
+    this.#system.complain(message);
   }
 }
 

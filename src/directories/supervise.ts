@@ -112,6 +112,16 @@ export class SuperviseDirectory {
     return this.#system.read(this.#record, bytes) === recordBytes ? decodeRecord(bytes) : undefined;
   }
 
+  /** The record as it is now, whoever is in it. */
+  lastRecord(): ChildRecord | undefined {
+    const bytes = new Uint8Array(recordBytes);
+    return this.#readFile("child", bytes) === recordBytes ? decodeRecord(bytes) : undefined;
+  }
+  /** Takes out of the record who is none of ours: a process of another boot, say. */
+  clearRecord(): void {
+    if (this.#record >= 0) this.#system.writeAt(this.#record, new Uint8Array(supervisorOffset), 0);
+  }
+
   /** Writes who supervises, and through which log pipe. */
   writeSupervisor(pipe: string, bootId: string): void {
     if (this.#record < 0) return;

@@ -334,7 +334,8 @@ export class Supervisor {
 
   #send(child: Child, signal: SignalName): void {
     const pid = this.#serviceOf(child).pid;
-    const result = this.#system.kill(pid, numberOf(signal));
+    const number = numberOf(signal);
+    const result = child.pidfd >= 0 ? this.#system.pidfdKill(child.pidfd, number) : this.#system.kill(pid, number);
     if (result >= 0 || result === -noSuchProcess) return; // ended a moment ago: that is heard next
     const name = child.role === "log" ? "./log/run" : "./run";
     this.#warn(`unable to send SIG${signal} to ${name} (pid ${pid})`, -result);
@@ -407,8 +408,11 @@ export class Supervisor {
     const pids: number[] = [];
     for (const child of this.#children()) {
       const record = child.directory.openRecord();
-      if (record === undefined || record.bootId !== bootId || bootId === "") continue;
-      if (!this.#adoptChild(child, record)) continue;
+      if (record === undefined) continue;
+      if (record.bootId !== bootId || bootId === "" || !this.#adoptChild(child, record)) {
+        child.directory.clearRecord();
+        continue;
+      }
       pids.push(record.pid);
       pipe = record.pipe;
     }
@@ -511,10 +515,42 @@ export class Supervisor {
         if (pidfd >= 0) child.pidfd = pidfd;
         else this.#ended(child, -1, 0);
       }
+      this.#catchUp(child);
       this.#publish(child, true);
       index += 3;
     }
+    if (this.#scriptPid > 0 && this.#isGone(this.#scriptPid)) this.onEnded(this.#scriptPid, -1);
     return true;
+  }
+
+  /** What the crashed instance did after its last words: it may have started a process, or reaped one. */
+  #catchUp(child: Child): void {
+    const service = this.#serviceOf(child);
+    const record = child.directory.lastRecord();
+    if (
+      record !== undefined &&
+      record.phase !== "down" &&
+      record.pid !== service.pid &&
+      isLiving(this.#system, record.pid, record.bornBefore)
+    ) {
+      child.startedAt = this.#system.monotonic() - (this.#system.bootClock() - record.bornBefore);
+      child.restUntil = never;
+      this.#setService(child, {
+        ...service,
+        phase: record.phase,
+        pid: record.pid,
+        paused: false,
+        gotTerm: false,
+        once: false,
+        resting: false,
+        since: record.phase === "run" ? record.since : service.since,
+      });
+    } else if (service.pid !== 0 && child.pidfd < 0 && this.#isGone(service.pid)) this.#ended(child, -1, 0);
+  }
+
+  /** Reaped, that is: a child that has only ended is still there. */
+  #isGone(pid: number): boolean {
+    return this.#system.kill(pid, 0) === -noSuchProcess;
   }
 
   // ── small things ──
@@ -532,7 +568,7 @@ export class Supervisor {
     this.#say(describeWarning(this.#program, text, errno));
   }
   #say(message: string): void {
-    this.#system.writeText(2, message);
+    this.#system.complain(message);
   }
 }
 

@@ -156,6 +156,13 @@ double posix_write_text(double fd, const uint8_t *text, size_t text_length) {
   return content ? result(write((int)fd, content, length)) : -(double)errno;
 }
 
+/* -EAGAIN instead of waiting for a reader that does not read. */
+double posix_write_if_ready(double fd, const uint8_t *text, size_t text_length) {
+  struct pollfd out = {.fd = IS_FD(fd) ? (int)fd : -1, .events = POLLOUT};
+  if (poll(&out, 1, 0) < 1) return -EAGAIN;
+  return posix_write_text(fd, text, text_length);
+}
+
 double posix_write_at(double fd, const uint8_t *bytes, size_t bytes_length, double offset) {
   if (!IS_FD(fd) || !IN_RANGE(offset, 0, 1e15)) return -EINVAL;
   return result(pwrite((int)fd, bytes, bytes_length, (off_t)offset));
@@ -275,6 +282,20 @@ double posix_readlink(const uint8_t *path, size_t path_length, const uint8_t *in
   return result(readlink(path_text, (char *)into, into_length));
 }
 
+double posix_symlink(const uint8_t *target, size_t target_length, const uint8_t *path, size_t path_length) {
+  arena_clear();
+  TEXT(target);
+  TEXT(path);
+  return result(symlink(target_text, path_text));
+}
+
+double posix_rename(const uint8_t *from, size_t from_length, const uint8_t *to, size_t to_length) {
+  arena_clear();
+  TEXT(from);
+  TEXT(to);
+  return result(rename(from_text, to_text));
+}
+
 double posix_unlink(const uint8_t *path, size_t path_length) {
   arena_clear();
   TEXT(path);
@@ -391,6 +412,15 @@ double posix_pidfd(double pid) {
   return IN_RANGE(pid, 1, INT_MAX) ? result(syscall(SYS_pidfd_open, (pid_t)pid, 0)) : -EINVAL;
 #else
   return pid < 0 ? -EINVAL : -ENOSYS;
+#endif
+}
+
+double posix_pidfd_kill(double fd, double signal) {
+#ifdef SYS_pidfd_send_signal
+  if (!IS_FD(fd) || !IN_RANGE(signal, 0, 64)) return -EINVAL;
+  return result(syscall(SYS_pidfd_send_signal, (int)fd, (int)signal, NULL, 0));
+#else
+  return fd < 0 || signal < 0 ? -EINVAL : -ENOSYS;
 #endif
 }
 

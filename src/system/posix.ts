@@ -31,6 +31,7 @@ import {
   posix_open,
   posix_pid,
   posix_pidfd,
+  posix_pidfd_kill,
   posix_pidfd_status,
   posix_pipe,
   posix_poll_add,
@@ -40,6 +41,7 @@ import {
   posix_read,
   posix_readlink,
   posix_reap,
+  posix_rename,
   posix_replace,
   posix_replace_text,
   posix_service_directory,
@@ -52,11 +54,13 @@ import {
   posix_spawn_step,
   posix_stat,
   posix_stat_fd,
+  posix_symlink,
   posix_ticks,
   posix_title,
   posix_unlink,
   posix_unread,
   posix_write_at,
+  posix_write_if_ready,
   posix_write_text,
 } from "./native.ts";
 import type {
@@ -124,6 +128,9 @@ export class PosixSystem extends System {
   override writeText(fd: number, text: string): number {
     return posix_write_text(fd, text);
   }
+  override complain(text: string): void {
+    posix_write_if_ready(2, text);
+  }
   override writeAt(fd: number, bytes: Uint8Array, offset: number): number {
     return posix_write_at(fd, bytes, offset);
   }
@@ -158,6 +165,12 @@ export class PosixSystem extends System {
     const bytes = new Uint8Array(4096);
     const length = posix_readlink(path, bytes);
     return length < 0 ? { errno: -length, text: "" } : { errno: 0, text: textOf(bytes, length) };
+  }
+  override symlink(target: string, path: string): number {
+    return posix_symlink(target, path);
+  }
+  override rename(from: string, to: string): number {
+    return posix_rename(from, to);
   }
   override unlink(path: string): number {
     return posix_unlink(path);
@@ -220,6 +233,9 @@ export class PosixSystem extends System {
   }
   override pidfd(pid: number): number {
     return posix_pidfd(pid);
+  }
+  override pidfdKill(fd: number, signal: number): number {
+    return posix_pidfd_kill(fd, signal);
   }
   override pidfdStatus(fd: number): number {
     return posix_pidfd_status(fd);

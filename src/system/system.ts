@@ -100,6 +100,8 @@ export abstract class System {
   abstract close(fd: number): number;
   abstract read(fd: number, into: Uint8Array): number;
   abstract writeText(fd: number, text: string): number;
+  /** Writes to descriptor 2, unless that would wait: no message is worth a supervisor that hangs. */
+  abstract complain(text: string): void;
   abstract writeAt(fd: number, bytes: Uint8Array, offset: number): number;
   /**
    * Writes `bytes` to `temporary`, renames it to `path`. 0, or -errno with 1000 × the step added: 1 open, 2 write (errno
@@ -115,6 +117,8 @@ export abstract class System {
   abstract mkdir(path: string, mode: number): number;
   abstract mkfifo(path: string, mode: number): number;
   abstract readlink(path: string): Text;
+  abstract symlink(target: string, path: string): number;
+  abstract rename(from: string, to: string): number;
   abstract unlink(path: string): number;
   abstract chdir(path: string): number;
   abstract fchdir(fd: number): number;
@@ -141,6 +145,7 @@ export abstract class System {
   abstract get pid(): number;
   abstract kill(pid: number, signal: number): number;
   abstract pidfd(pid: number): number;
+  abstract pidfdKill(fd: number, signal: number): number;
   /** Wait status of an ended process that was no child, by its pidfd; -errno where the system does not tell. */
   abstract pidfdStatus(fd: number): number;
   abstract reap(): EndedChild;

@@ -391,6 +391,9 @@ export class Machine extends System {
     else return -EBADF;
     return text.length;
   }
+  override complain(text: string): void {
+    this.writeText(2, text);
+  }
   override writeAt(fd: number, bytes: Uint8Array, offset: number): number {
     const fault = this.#fault("pwrite");
     if (fault !== 0) return -fault;
@@ -454,7 +457,7 @@ export class Machine extends System {
   override mkfifo(path: string, mode: number): number {
     return this.#add("mkfifo", path, "fifo", mode);
   }
-  #add(call: string, path: string, kind: "directory" | "fifo", mode: number): number {
+  #add(call: string, path: string, kind: "directory" | "fifo" | "link", mode: number): number {
     const fault = this.#fault(`${call} ${path}`);
     if (fault !== 0) return -fault;
     const resolved = this.#resolve(path, false);
@@ -469,6 +472,29 @@ export class Machine extends System {
     const node = this.#find(path, false);
     if (typeof node === "number") return { errno: -node, text: "" };
     return node.kind === "link" ? { errno: 0, text: node.target } : { errno: EINVAL, text: "" };
+  }
+  override symlink(target: string, path: string): number {
+    const made = this.#add("symlink", path, "link", 0o777);
+    const resolved = this.#resolve(path, false);
+    if (made === 0 && typeof resolved === "string") this.link(resolved, target);
+    return made;
+  }
+  override rename(from: string, to: string): number {
+    const fault = this.#fault(`rename ${from}`);
+    if (fault !== 0) return -fault;
+    const source = this.#resolve(from, false);
+    const target = this.#resolve(to, false);
+    if (typeof source === "number") return source;
+    if (typeof target === "number") return target;
+    const node = this.#root.get(source);
+    if (node === undefined) return -ENOENT;
+    if (node.kind !== "directory" && this.#root.get(target)?.kind === "directory") return -EISDIR;
+    for (const [path, moved] of [...this.#root]) {
+      if (path !== source && !path.startsWith(`${source}/`)) continue;
+      this.#root.delete(path);
+      this.#root.set(target + path.slice(source.length), moved);
+    }
+    return 0;
   }
   override unlink(path: string): number {
     const resolved = this.#resolve(path, false);
@@ -599,6 +625,9 @@ export class Machine extends System {
     } else if (process.program.hears?.(process, signal) !== true) process.end(signal);
   }
   override pidfd(): number {
+    return -ENOSYS;
+  }
+  override pidfdKill(): number {
     return -ENOSYS;
   }
   override pidfdStatus(): number {
