@@ -24,14 +24,14 @@ __attribute__((section(".bss.zz_0heap"), aligned(16))) static char first_chunk[1
 static char *fresh = first_chunk + 8, *fresh_end = first_chunk + sizeof first_chunk;
 
 static size_t size_of(unsigned class) {
-  return class <= small_classes ? (size_t)class * 16 : (size_t)1024 << (class - small_classes);
+  return class <= small_classes ? (size_t) class * 16 : (size_t)1024 << (class - small_classes);
 }
 
 static unsigned class_for(size_t payload) {
   size_t whole = payload + 8;
   if (whole <= 1024) return (unsigned)((whole + 15) / 16);
   unsigned class = small_classes + 1;
-  while (size_of(class) < whole) class++;
+  while (size_of(class) < whole) class ++;
   return class;
 }
 

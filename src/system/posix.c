@@ -474,7 +474,8 @@ double posix_spawn_argument(const uint8_t *text, size_t text_length) {
 
 double posix_spawn_step(double kind, double first, double second, const uint8_t *text, size_t text_length) {
   if (plan.step_count >= 8) return -E2BIG;
-  if (!IN_RANGE(kind, step_chdir, step_fchdir) || !IN_RANGE(first, -1, INT_MAX) || !IN_RANGE(second, -1, INT_MAX)) return -EINVAL;
+  if (!IN_RANGE(kind, step_chdir, step_fchdir) || !IN_RANGE(first, -1, INT_MAX) || !IN_RANGE(second, -1, INT_MAX))
+    return -EINVAL;
   TEXT(text);
   plan.steps[plan.step_count++] = (struct step){(int)kind, (int)first, (int)second, text_text};
   return 0;
@@ -533,7 +534,8 @@ static void exec_along_path(void) {
 }
 
 /* Pid of the child. A child that fails before or at exec has said so into `into` (two doubles: number of the failed
-   step, counted from 1, 0 if none; errno) and ends with the plan's exit code. vfork: it shares our memory until then. */
+   step, counted from 1, 0 if none; errno) and ends with the plan's exit code. vfork: it shares our memory until then.
+ */
 double posix_spawn_run(const uint8_t *into, size_t into_length) {
   if (into_length < 16 || !plan.program || plan.argument_count < 1) return -EINVAL;
   volatile int failed_step = 0, why = 0;
@@ -571,7 +573,8 @@ double posix_spawn_run(const uint8_t *into, size_t into_length) {
 
 /* ── waiting: watched signals are blocked at every other moment ── */
 
-static const int watchable[] = {SIGTERM, SIGCHLD, SIGHUP, SIGALRM, SIGINT, SIGCONT, SIGUSR1, SIGUSR2, SIGQUIT, SIGWINCH};
+static const int watchable[] = {SIGTERM, SIGCHLD, SIGHUP,  SIGALRM, SIGINT,
+                                SIGCONT, SIGUSR1, SIGUSR2, SIGQUIT, SIGWINCH};
 static volatile sig_atomic_t taken;
 
 static void take_signal(int signal) {
@@ -827,7 +830,8 @@ static void fault(const char *kind) {
     getrlimit(RLIMIT_AS, &old);
     none.rlim_max = old.rlim_max;
     setrlimit(RLIMIT_AS, &none);
-    while (malloc(4096)) {}
+    while (malloc(4096)) {
+    }
     setrlimit(RLIMIT_AS, &old);
     abort(); /* what the runtime does on a failed allocation */
   }
@@ -861,8 +865,10 @@ static void count_call(void) {
 COUNTED(posix_keep, (const uint8_t *t, size_t n), (t, n))
 COUNTED(posix_keep_fd, (double fd, double on), (fd, on))
 COUNTED(posix_spawn_run, (const uint8_t *t, size_t n), (t, n))
-COUNTED(posix_replace, (const uint8_t *t, size_t n, const uint8_t *p, size_t m, const uint8_t *b, size_t l), (t, n, p, m, b, l))
-COUNTED(posix_replace_text, (const uint8_t *t, size_t n, const uint8_t *p, size_t m, const uint8_t *b, size_t l), (t, n, p, m, b, l))
+COUNTED(posix_replace, (const uint8_t *t, size_t n, const uint8_t *p, size_t m, const uint8_t *b, size_t l),
+        (t, n, p, m, b, l))
+COUNTED(posix_replace_text, (const uint8_t *t, size_t n, const uint8_t *p, size_t m, const uint8_t *b, size_t l),
+        (t, n, p, m, b, l))
 COUNTED(posix_read, (double fd, const uint8_t *b, size_t n, double from, double to), (fd, b, n, from, to))
 COUNTED(posix_kill, (double pid, double signal), (pid, signal))
 COUNTED(posix_reap, (const uint8_t *b, size_t n), (b, n))
