@@ -52,7 +52,7 @@ export function runsvdir(args: readonly string[], system: System): number {
   system.watchSignals(["TERM", "HUP", "ALRM", "CHLD"]);
   const kept = system.kept();
   const log = new TitleLog(system, `runsvdir ${invocation.directory}`);
-  if (invocation.log > 0) log.open(invocation.log, String(args[invocation.log] ?? ""), kept !== undefined);
+  if (invocation.log > 0) log.open(invocation.log, String(args[invocation.log] ?? ""), keptLog(kept));
   const origin = system.open(".", openRead + openDirectory, 0);
   if (origin < 0) {
     system.writeText(2, describeFatal(`runsvdir ${invocation.directory}`, "unable to open current directory", -origin));
@@ -62,6 +62,13 @@ export function runsvdir(args: readonly string[], system: System): number {
   if (kept !== undefined) tree.resume(kept);
   system.guard();
   return tree.watch();
+}
+
+/** Descriptor of the log before a restart in place; negative: none. */
+function keptLog(kept: string | undefined): number {
+  if (kept === undefined) return -1;
+  const end = kept.indexOf("\0");
+  return end > 0 ? Number(kept.slice(0, end)) : -1;
 }
 
 /** The runsv processes of one scan directory. */
@@ -275,7 +282,8 @@ class Tree {
   #keep(): void {
     if (this.#isKept) return;
     this.#isKept = true;
-    this.#system.keep(this.#known.map((one) => `${one.pid} ${one.startedAt} ${one.identity} ${one.name}\0`).join(""));
+    const known = this.#known.map((one) => `${one.pid} ${one.startedAt} ${one.identity} ${one.name}\0`).join("");
+    this.#system.keep(`${this.#log.fd}\0${known}`);
   }
 
   resume(kept: string): void {

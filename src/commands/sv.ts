@@ -19,8 +19,13 @@ const defaultSeconds = 7;
 const lookMilliseconds = 420;
 /** Where there is no word of changes. */
 const pollMilliseconds = 50;
+/** How long, and for how many services, it is cheaper to look again than to watch (and to end a watch). */
+const glanceMilliseconds = 60;
+const maxGlances = 16;
+/** For an inotify descriptor: none has been asked for yet. */
+const unwatched = -1000;
 /** A new process counts as up when it has lived so long; one of a service that was crashing, longer. */
-const settleMilliseconds = 10;
+const settleMilliseconds = 5;
 const crashMilliseconds = 1000;
 /** Each awaited service may cost a descriptor; beyond this many they are looked at instead. */
 const maxOkFds = 200;
@@ -103,7 +108,8 @@ class Pending {
   readonly name: string;
   /** Status before it was told. */
   readonly before: StatusRecord;
-  readonly watch: number;
+  /** Of its supervise directory; -1: not watched. */
+  watch = -1;
   /** Its end says that runsv is gone; -1: not watched. */
   readonly okFd: number;
   checkPid = 0;
@@ -115,10 +121,9 @@ class Pending {
   pause = pollMilliseconds;
   isDone = false;
 
-  constructor(name: string, before: StatusRecord, watch: number, okFd: number) {
+  constructor(name: string, before: StatusRecord, okFd: number) {
     this.name = name;
     this.before = before;
-    this.watch = watch;
     this.okFd = okFd;
   }
 }
@@ -247,32 +252,27 @@ class Session {
 
   act(request: Request): number {
     const isAwaited = request.waits === "always" || this.#invocation.isVerbose;
-    const inotify = isAwaited ? this.#system.inotifyOpen() : -1;
     if (isAwaited) this.#system.watchSignals(["CHLD"]);
     const pending: Pending[] = [];
     for (const name of this.#invocation.services) {
-      const one = this.#command(name, request, isAwaited, inotify, pending.length < maxOkFds);
+      const one = this.#command(name, request, isAwaited, pending.length < maxOkFds);
       if (one !== undefined) pending.push(one);
     }
-    if (isAwaited) this.#await(pending, request, inotify);
+    if (isAwaited) this.#await(pending, request);
     this.#flush();
     return this.#exitCode();
   }
 
-  /** Sends; answers what is to be awaited. Watches before it sends, so that no change is missed. */
-  #command(name: string, request: Request, isAwaited: boolean, inotify: number, withOk: boolean): Pending | undefined {
+  /** Sends; answers what is to be awaited. */
+  #command(name: string, request: Request, isAwaited: boolean, withOk: boolean): Pending | undefined {
     const errno = this.#enter(name);
     if (errno !== 0) {
       this.#fail(`fail: ${name}: unable to change to service directory: ${describeError(errno)}\n`);
       return undefined;
     }
-    let watch = -1;
-    if (isAwaited && inotify >= 0) {
-      watch = this.#system.inotifyAdd(inotify, "supervise", inMovedTo + inDeleteSelf + inMoveSelf);
-    }
     const before = this.#tell(name, request.bytes, request.bytes.startsWith("x"));
     if (before === undefined || !isAwaited) return undefined;
-    return new Pending(name, before, watch, withOk ? openOk(this.#system) : -1);
+    return new Pending(name, before, withOk ? openOk(this.#system) : -1);
   }
 
   /** Sends the bytes to the service whose directory is the working directory; answers the status it had before. */
@@ -285,9 +285,13 @@ class Session {
     return undefined;
   }
 
-  #await(pending: readonly Pending[], request: Request, inotify: number): void {
+  /** At first it looks again after a moment, which is cheapest; whoever takes longer is watched. */
+  #await(pending: readonly Pending[], request: Request): void {
     const deadline = this.#startedAt + this.#invocation.milliseconds;
+    const watchAt = pending.length > maxGlances ? 0 : this.#system.monotonic() + glanceMilliseconds;
     const events = new Uint8Array(4096);
+    let glance = 1;
+    let inotify = unwatched;
     for (const one of pending) this.#look(one, request, false);
     for (;;) {
       const open = pending.filter((one) => !one.isDone);
@@ -298,11 +302,20 @@ class Session {
         for (const one of open) this.#giveUp(one, request);
         return;
       }
+      if (inotify === unwatched && now >= watchAt) {
+        inotify = this.#watch(open);
+        for (const one of open) if (one.askAt === 0) this.#look(one, request, false); // what came before the watch
+        continue;
+      }
       const fds: Polled[] = [];
       let next = Math.min(deadline, now + lookMilliseconds);
+      if (inotify === unwatched) {
+        next = Math.min(deadline, now + glance);
+        glance = Math.min(glance * 2, 4);
+      }
       for (const one of open) {
         if (one.okFd >= 0) fds.push({ fd: one.okFd, endOnly: true });
-        if (one.watch < 0) next = Math.min(next, now + pollMilliseconds);
+        if (one.watch < 0 && inotify !== unwatched) next = Math.min(next, now + pollMilliseconds);
         if (one.askAt > 0) next = Math.min(next, one.askAt);
       }
       if (inotify >= 0) fds.push({ fd: inotify, endOnly: false });
@@ -333,6 +346,17 @@ class Session {
         }
       }
     }
+  }
+
+  /** Watches the state directories; answers where changes are heard, or -errno. */
+  #watch(pending: readonly Pending[]): number {
+    const inotify = this.#system.inotifyOpen();
+    if (inotify < 0) return inotify;
+    for (const one of pending) {
+      if (this.#enter(one.name) !== 0) continue;
+      one.watch = this.#system.inotifyAdd(inotify, "supervise", inMovedTo + inDeleteSelf + inMoveSelf);
+    }
+    return inotify;
   }
 
   /** Looks whether it is satisfied, and says so; `isAgreed`: its check script has just agreed. */

@@ -1,9 +1,10 @@
-// A scan directory: its entries, and word of its changes. Word comes through inotify on every directory in which a
-// change could give another result: those of the path, of each link's target, and half-copied services. Where the
-// system has none, or the file system does not tell, the caller polls.
+// A scan directory: its entries, and word of its changes. Word comes through inotify: on the directory; on every
+// directory and link by which it is reached, each for itself, so that the bustle of a /tmp wakes nobody; on the
+// directories in which targets of service links stand; and on half-copied services. Where the system has no inotify, or
+// the file system does not tell, the caller polls.
 
 import type { Entry } from "../core/supervise/scan.ts";
-import { ENOENT } from "../core/text/errors.ts";
+import { EINVAL, ENOENT } from "../core/text/errors.ts";
 import type { System } from "../system/system.ts";
 
 type Warn = (text: string, errno: number) => void;
@@ -19,8 +20,9 @@ const inCreate = 0x100;
 const inDelete = 0x200;
 const inDeleteSelf = 0x400;
 const inMoveSelf = 0x800;
-const inOnlyDirectory = 0x1000000;
-const changes = inAttrib + inMovedFrom + inMovedTo + inCreate + inDelete + inDeleteSelf + inMoveSelf + inOnlyDirectory;
+const inDontFollow = 0x2000000;
+const ofItself = inAttrib + inDeleteSelf + inMoveSelf;
+const ofItsNames = inMovedFrom + inMovedTo + inCreate + inDelete;
 
 export interface Scan {
   /** undefined: the directory could not be read, and it was complained about. */
@@ -29,10 +31,19 @@ export interface Scan {
   readonly againMilliseconds: number;
 }
 
-/** Which names in a watched directory matter. */
+/** What matters of a watched directory or link: itself always, all names in it, or some. */
 class Watch {
+  readonly path: string;
+  isLink = false;
   isWhole = false;
   readonly names = new Set<string>();
+
+  constructor(path: string) {
+    this.path = path;
+  }
+  get mask(): number {
+    return ofItself + (this.isWhole || this.names.size > 0 ? ofItsNames : 0) + (this.isLink ? inDontFollow : 0);
+  }
 }
 
 export class ScanDirectory {
@@ -174,12 +185,12 @@ export class ScanDirectory {
   #watchFor(watches: Map<string, Watch>, path: string): Watch {
     const old = watches.get(path);
     if (old !== undefined) return old;
-    const made = new Watch();
+    const made = new Watch(path);
     watches.set(path, made);
     return made;
   }
 
-  /** Every directory the path leads through, links followed. */
+  /** Every directory and link the path leads through; where it ends too early, the name that is missing. */
   #watchChain(path: string, watches: Map<string, Watch>): void {
     let at = path.startsWith("/") ? "/" : ".";
     const left = path.split("/").reverse();
@@ -187,14 +198,19 @@ export class ScanDirectory {
       const name = left.pop();
       if (name === undefined) return;
       if (name === "" || name === ".") continue;
-      this.#watchFor(watches, at).names.add(name);
+      const watch = this.#watchFor(watches, at);
       const next = at === "/" ? `/${name}` : at === "." ? name : `${at}/${name}`;
-      const link = name === ".." ? { errno: 1, text: "" } : this.#system.readlink(next);
-      if (link.errno !== 0) {
+      const link = name === ".." ? { errno: EINVAL, text: "" } : this.#system.readlink(next);
+      if (link.errno === EINVAL) {
         at = next;
         continue;
       }
+      if (link.errno !== 0) {
+        watch.names.add(name);
+        return;
+      }
       links++;
+      this.#watchFor(watches, next).isLink = true;
       if (link.text.startsWith("/")) at = "/";
       for (const part of link.text.split("/").reverse()) left.push(part);
     }
@@ -219,18 +235,21 @@ export class ScanDirectory {
   #add(wanted: Map<string, Watch>, numbers: Map<number, Watch>): boolean {
     if (this.#inotify < 0) return false;
     let all = true;
-    for (const [path, watch] of wanted) {
-      const number = this.#system.inotifyAdd(this.#inotify, path, changes);
+    for (const watch of wanted.values()) {
+      const number = this.#system.inotifyAdd(this.#inotify, watch.path, watch.mask);
       if (number < 0) {
         if (-number !== ENOENT) all = false;
         continue;
       }
       const same = numbers.get(number);
-      if (same === undefined) numbers.set(number, watch);
-      else {
-        same.isWhole = same.isWhole || watch.isWhole;
-        for (const name of watch.names) same.names.add(name);
+      if (same === undefined) {
+        numbers.set(number, watch);
+        continue;
       }
+      // One directory by two paths: both matter.
+      same.isWhole = same.isWhole || watch.isWhole;
+      for (const name of watch.names) same.names.add(name);
+      this.#system.inotifyAdd(this.#inotify, same.path, same.mask);
     }
     return all;
   }

@@ -31,8 +31,13 @@ export class TitleLog {
     return this.#dotAt;
   }
 
-  /** `argument`: its index; `isRestart`: an earlier instance of this process wrote into it already. */
-  open(argument: number, text: string, isRestart: boolean): void {
+  /** `argument`: its index; `kept`: descriptor of an earlier instance of this process, which wrote into it already. */
+  open(argument: number, text: string, kept: number): void {
+    if (kept >= 0) {
+      // Those who were started before write into this pipe.
+      this.#begin(argument, text, kept, dotMilliseconds);
+      return;
+    }
     if (text.length < minBytes) {
       this.#refuse("log must have at least seven characters.");
       return;
@@ -49,10 +54,15 @@ export class TitleLog {
       this.#refuse("unable to set filedescriptor for log.");
       return;
     }
+    this.#begin(argument, text, pipe.read, 0);
+  }
+
+  #begin(argument: number, text: string, fd: number, untilDot: number): void {
+    this.#system.keepFd(fd, true);
     this.#argument = argument;
     this.#text = text;
-    this.#fd = pipe.read;
-    this.#dotAt = this.#system.monotonic() + (isRestart ? dotMilliseconds : 0);
+    this.#fd = fd;
+    this.#dotAt = this.#system.monotonic() + untilDot;
   }
 
   #refuse(reason: string): void {

@@ -104,6 +104,7 @@ export class Supervisor {
     }
     for (const child of this.#children()) child.directory.openOk();
     for (const child of this.#children()) child.directory.keep();
+    this.#system.keep(this.#describe());
   }
 
   /** Starts what is wanted: the log service first. */
