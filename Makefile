@@ -24,6 +24,7 @@ export SCRIPTC_TARGET := x86_64-linux-musl
 else
 CC_FOR := gcc
 OBJECTS := $(BUILD)/posix.o
+unexport SCRIPTC_TARGET
 export LINK_CC := gcc
 export LINK_FLAGS :=
 endif

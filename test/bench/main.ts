@@ -213,9 +213,13 @@ async function main(): Promise<void> {
 
   const table = rows();
   const machine = { cores: os.availableParallelism(), kernel: os.release(), node: process.version, loadBefore };
-  console.log(
-    `${machine.cores} cores, Linux ${machine.kernel}; median (least–greatest)${isQuick ? "; quick run" : ""}\n`,
-  );
+  const about = [
+    `${machine.cores} cores`,
+    `Linux ${machine.kernel}`,
+    `load ${loadBefore.toFixed(1)} before`,
+    isQuick ? "quick run" : "full run",
+  ];
+  console.log(`${about.join(", ")}; median (least–greatest)\n`);
   console.log(describeTable(table));
   const json = { machine, isQuick, seconds: (performance.now() - start) / 1000, rows: table };
   fs.writeFileSync(path.join(build, "bench.json"), `${JSON.stringify(json, null, 2)}\n`);

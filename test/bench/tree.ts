@@ -3,6 +3,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import type { Process } from "./processes.ts";
 import { childrenOf, findProcess, isAlive, tell } from "./processes.ts";
@@ -13,6 +14,8 @@ export interface Build {
   readonly bin: string;
 }
 
+/** In memory where that is possible: see scripts/bench. */
+const treesDirectory = process.env["BENCH_TREES"] ?? os.tmpdir();
 const patienceMilliseconds = 120_000;
 const runPhase = 1;
 const living = new Set<Tree>();
@@ -38,7 +41,7 @@ export class Tree {
   constructor(build: Build, pauseProgram: string) {
     if (ending.hasBegun) throw new Error("interrupted");
     this.build = build;
-    this.root = fs.mkdtempSync(path.join(path.dirname(pauseProgram), "tree-"));
+    this.root = fs.mkdtempSync(path.join(treesDirectory, "tree-"));
     for (const directory of [this.scanDirectory, path.join(this.root, "sv")]) fs.mkdirSync(directory);
     fs.copyFileSync(pauseProgram, path.join(this.root, "pause"));
     living.add(this);

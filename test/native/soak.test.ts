@@ -1,0 +1,72 @@
+// A million events through a real runsv: it forgets nothing, and its memory does not grow.
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { stat } from "../conformance/runsv/scripts.ts";
+import type { Stage } from "../conformance/stage.ts";
+import { openFiles, releaseBuild, resident, staged } from "../faults/scenes.ts";
+
+const events = 1_000_000;
+const batch = 4000;
+
+/** Bytes written; 0 after a moment if the pipe is full. */
+async function writeSome(stage: Stage, fd: number, bytes: Uint8Array): Promise<number> {
+  try {
+    return fs.writeSync(fd, bytes);
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, "EAGAIN");
+    await stage.span(1);
+    return 0;
+  }
+}
+
+staged(
+  "a million control bytes: the memory stays what it was, and the service runs on",
+  releaseBuild,
+  async (stage, context) => {
+    const services = ["one", "two"];
+    for (const name of services) {
+      stage.service(name, { run: "trap '' HUP INT QUIT USR1 USR2\nexec sleep 1000", "log/run": "exec cat >>lines" });
+    }
+    const daemons = await Promise.all(services.map((name) => stage.supervise(name)));
+    const first = await Promise.all(services.map((name) => stage.running(name)));
+    for (const pid of first) await stage.until("signals are ignored", () => (stage.signals(pid, "SigIgn") & 7n) === 7n);
+    const files = daemons.map((runsv) => openFiles(stage, runsv.pid).length);
+    const pipes = services.map((name) =>
+      fs.openSync(stage.at(name, "supervise/control"), fs.constants.O_WRONLY | fs.constants.O_NONBLOCK),
+    );
+    // Signals, which cost the service nothing; two of 32 bytes make the state be written.
+    const bytes = Buffer.from("hhph1hhqh2hhihh1h2h1hchqh2hhihh1".repeat(batch / 32));
+
+    const share = events / services.length;
+    const memory = services.map((): number[] => []);
+    const start = performance.now();
+    await Promise.all(
+      services.map(async (_, index) => {
+        const fd = pipes[index] ?? -1;
+        const pid = daemons[index]?.pid ?? 0;
+        for (let told = 0; told < share; told += batch) {
+          for (let from = 0; from < batch; ) from += await writeSome(stage, fd, bytes.subarray(from));
+          if (told % (share / 10) < batch) memory[index]?.push(resident(pid));
+        }
+        // Obeyed behind all the others.
+        stage.tell(services[index] ?? "", "p");
+        await stage.until("all are obeyed", () => stage.status(services[index] ?? "").paused === 1, 120_000);
+        stage.tell(services[index] ?? "", "c");
+      }),
+    );
+    const seconds = (performance.now() - start) / 1000;
+    for (const [index, name] of services.entries()) {
+      await stat(stage, name, "run");
+      assert.equal(stage.status(name).pid, first[index]);
+      const [, afterWarmUp = 0] = memory[index] ?? [];
+      const atLast = resident(daemons[index]?.pid ?? 0);
+      context.diagnostic(`${name}: resident ${memory[index]?.join(" ")} KiB`);
+      assert.ok(atLast <= afterWarmUp + 32, `${afterWarmUp} KiB, then ${atLast} KiB`);
+      assert.equal(openFiles(stage, daemons[index]?.pid ?? 0).length, files[index]);
+      assert.equal(daemons[index]?.err, "");
+    }
+    context.diagnostic(`${events} control bytes in ${seconds.toFixed(1)} s: ${(events / seconds).toFixed(0)} a second`);
+    for (const fd of pipes) fs.closeSync(fd);
+  },
+  { timeoutMilliseconds: 180_000 },
+);
