@@ -77,9 +77,15 @@ bench: all
 install: all
 	install -D -m 755 $(BUILD)/runit-ts $(DESTDIR)$(PREFIX)/bin/runit-ts
 	for program in $(PROGRAMS); do ln -sf runit-ts $(DESTDIR)$(PREFIX)/bin/$$program; done
+	for page in $(PROGRAMS:%=%.8); do install -D -m 644 man/$$page $(DESTDIR)$(PREFIX)/share/man/man8/$$page; done
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/runit-ts README.md LICENSE docs/differences.md
+	mkdir -p $(DESTDIR)$(PREFIX)/share/doc/runit-ts/examples
+	cp -R examples/demo $(DESTDIR)$(PREFIX)/share/doc/runit-ts/examples/
 
 uninstall:
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/bin/runit-ts
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/share/man/man8/%.8)
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/runit-ts
 
 clean:
 	rm -rf $(BUILD)

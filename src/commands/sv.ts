@@ -134,6 +134,7 @@ class Session {
   readonly #origin: number;
   readonly #serviceDirectory: string;
   readonly #startedAt: number;
+  readonly #hasColour: boolean;
   #nowSeconds: number;
   #errors = 0;
   #out = "";
@@ -145,6 +146,8 @@ class Session {
     this.#serviceDirectory = system.environment("SVDIR") ?? system.serviceDirectory;
     this.#startedAt = system.monotonic();
     this.#nowSeconds = system.now().seconds;
+    this.#hasColour =
+      system.isTerminal(1) && (system.environment("NO_COLOR") ?? "") === "" && system.environment("TERM") !== "dumb";
   }
 
   // ── reports ──
@@ -238,9 +241,8 @@ class Session {
     const { status, trouble } = readStatus(this.#system);
     if (status === undefined) {
       this.#errors++;
-      const reason = describe("", trouble);
       return {
-        members: describeTrouble(name, reason.slice(reason.indexOf(": ", 6) + 2)),
+        members: describeTrouble(name, reasonOf(trouble)),
         code: trouble?.isGone === true ? 1 : 4,
       };
     }
@@ -484,17 +486,10 @@ class Session {
   }
 
   #coloured(state: string, status: StatusRecord): string {
-    if (status.phase === undefined || state === "" || !this.#hasColour()) return state;
+    if (status.phase === undefined || state === "" || !this.#hasColour) return state;
     const colour = status.phase === "run" ? 32 : status.phase === "down" ? 31 : 33;
     const length = status.phase.length;
     return `\x1b[${colour}m${state.slice(0, length)}\x1b[0m${state.slice(length)}`;
-  }
-  #hasColour(): boolean {
-    return (
-      this.#system.isTerminal(1) &&
-      (this.#system.environment("NO_COLOR") ?? "") === "" &&
-      this.#system.environment("TERM") !== "dumb"
-    );
   }
 
   #fail(text: string): void {
@@ -517,9 +512,13 @@ class Session {
 
 /** The line for a service that cannot be asked. */
 function describe(name: string, trouble: Trouble | undefined): string {
-  if (trouble === undefined || trouble.isGone) return `fail: ${name}: runsv not running`;
-  const reason = trouble.errno === 0 ? "" : `: ${describeError(trouble.errno)}`;
-  return `warning: ${name}: ${trouble.doing}${reason}`;
+  const severity = trouble === undefined || trouble.isGone ? "fail" : "warning";
+  return `${severity}: ${name}: ${reasonOf(trouble)}`;
+}
+
+function reasonOf(trouble: Trouble | undefined): string {
+  if (trouble === undefined || trouble.isGone) return "runsv not running";
+  return trouble.errno === 0 ? trouble.doing : `${trouble.doing}: ${describeError(trouble.errno)}`;
 }
 
 /** Watches that inotify events speak of. */

@@ -129,11 +129,16 @@ double posix_service_directory(const uint8_t *into, size_t into_length) {
 
 /* ── files ── */
 
+/* musl's open sets close-on-exec a second time, for kernels that are long gone: one call in ten of ours. */
+static int open_file(const char *path, int flags, mode_t mode) {
+  return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_LARGEFILE, mode);
+}
+
 double posix_open(const uint8_t *path, size_t path_length, double flags, double mode) {
   arena_clear();
   TEXT(path);
   if (!IN_RANGE(flags, 0, INT_MAX) || !IN_RANGE(mode, 0, 07777)) return -EINVAL;
-  return result(open(path_text, (int)flags | O_CLOEXEC, (mode_t)mode));
+  return result(open_file(path_text, (int)flags, (mode_t)mode));
 }
 
 double posix_close_fd(double fd) { return IS_FD(fd) ? result(close((int)fd)) : -EBADF; }
@@ -170,7 +175,7 @@ double posix_write_at(double fd, const uint8_t *bytes, size_t bytes_length, doub
 
 /* Which step of a replacement failed is added to -errno in thousands; a short write is errno 0 of step 2. */
 static double replace(const char *temporary, const char *path, const void *bytes, size_t length) {
-  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  int fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   if (fd < 0) return -(1000.0 + errno);
   ssize_t written = write(fd, bytes, length);
   int why = errno;
@@ -631,7 +636,7 @@ static void maybe_fault(void);
 static void release_stack(void) {
   char here;
   uintptr_t page = (uintptr_t)&here & ~(uintptr_t)4095;
-  madvise((void *)(page - 16 * 4096), 15 * 4096, MADV_DONTNEED);
+  madvise((void *)(page - 16 * 4096), 16 * 4096, MADV_DONTNEED);
 }
 
 /* Waits for a polled descriptor, a watched signal or the time (negative: for ever). */

@@ -99,3 +99,15 @@ test("without a service, status and list show them all", () => {
   assert.equal(out, "warning: another: unable to open supervise/ok: file does not exist\nrun: web: (pid 42) 0s\n");
   assert.equal(code, 1);
 });
+
+test("as JSON, a service that cannot be asked has the reason alone", () => {
+  const scene = new Scene("run", () => {});
+  scene.machine.directory("/service/another/x");
+  const { out, code } = scene.run("--json", "status", "another", "nobody");
+  assert.equal(
+    out,
+    '{"service":"another","state":null,"error":"unable to open supervise/ok: file does not exist","log":null}\n' +
+      '{"service":"nobody","state":null,"error":"unable to change to service directory: file does not exist"}\n',
+  );
+  assert.equal(code, 2);
+});
