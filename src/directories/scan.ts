@@ -21,8 +21,9 @@ const inDelete = 0x200;
 const inDeleteSelf = 0x400;
 const inMoveSelf = 0x800;
 const inDontFollow = 0x2000000;
-const ofItself = inAttrib + inDeleteSelf + inMoveSelf;
-const ofItsNames = inMovedFrom + inMovedTo + inCreate + inDelete;
+const ofItself = inDeleteSelf + inMoveSelf;
+// Attributes of itself too; those of its names cannot be told apart, so only where names matter at all.
+const ofItsNames = inAttrib + inMovedFrom + inMovedTo + inCreate + inDelete;
 
 export interface Scan {
   /** undefined: the directory could not be read, and it was complained about. */
@@ -42,7 +43,8 @@ class Watch {
     this.path = path;
   }
   get mask(): number {
-    return ofItself + (this.isWhole || this.names.size > 0 ? ofItsNames : 0) + (this.isLink ? inDontFollow : 0);
+    if (this.isLink) return ofItself + inAttrib + inDontFollow;
+    return ofItself + (this.isWhole || this.names.size > 0 ? ofItsNames : 0);
   }
 }
 
@@ -87,11 +89,11 @@ export class ScanDirectory {
   scan(known: ReadonlySet<string>): Scan {
     const system = this.#system;
     const watches = new Map<string, Watch>();
-    this.#watchChain(this.#path, watches);
+    const end = this.#watchChain(this.#path, watches);
     this.#version = this.#look();
     const found = system.stat(this.#path, true);
     if (found.errno !== 0) return this.#failed("unable to stat", found.errno, watches);
-    this.#watchFor(watches, this.#path).isWhole = true;
+    this.#watchFor(watches, end).isWhole = true;
     const early = new Map<number, Watch>();
     // Before reading: what changes from here on is not missed.
     this.#isWatched = this.#add(watches, early) && isLocal(system.fileSystem(this.#path));
@@ -190,13 +192,16 @@ export class ScanDirectory {
     return made;
   }
 
-  /** Every directory and link the path leads through; where it ends too early, the name that is missing. */
-  #watchChain(path: string, watches: Map<string, Watch>): void {
+  /**
+   * Every directory and link the path leads through; where it ends too early, the name that is missing. Answers where
+   * it leads.
+   */
+  #watchChain(path: string, watches: Map<string, Watch>): string {
     let at = path.startsWith("/") ? "/" : ".";
     const left = path.split("/").reverse();
     for (let links = 0; links < longestChain; ) {
       const name = left.pop();
-      if (name === undefined) return;
+      if (name === undefined) return at;
       if (name === "" || name === ".") continue;
       const watch = this.#watchFor(watches, at);
       const next = at === "/" ? `/${name}` : at === "." ? name : `${at}/${name}`;
@@ -207,13 +212,14 @@ export class ScanDirectory {
       }
       if (link.errno !== 0) {
         watch.names.add(name);
-        return;
+        return next;
       }
       links++;
       this.#watchFor(watches, next).isLink = true;
       if (link.text.startsWith("/")) at = "/";
       for (const part of link.text.split("/").reverse()) left.push(part);
     }
+    return at;
   }
 
   /** Where the entry is a link: the directory its target stands in. Called from within the scan directory. */

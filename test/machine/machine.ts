@@ -163,6 +163,7 @@ export class Machine extends System {
   failWith = 5;
   calls = 0;
   failed = "";
+  hasTerminal = false;
   keptText: string | undefined;
   readonly #programs = new Map<string, Program>();
   readonly #root: Map<string, Node> = new Map();
@@ -576,7 +577,7 @@ export class Machine extends System {
     return this.#fds.get(fd)?.node.content.length ?? -EBADF;
   }
   override isTerminal(): boolean {
-    return false;
+    return this.hasTerminal;
   }
 
   // ── clocks ──

@@ -406,6 +406,40 @@ stories("runsvdir", (story) => {
     { differs: "runsvdir-rescan-alarm" },
   );
 
+  story(
+    "A4",
+    "a change in every link of the chain to its directory is noticed, without a poll",
+    async (stage) => {
+      for (const [set, name] of [
+        ["one", "a"],
+        ["two", "b"],
+        ["three", "c"],
+      ] as const) {
+        stage.service(`sets/${set}/${name}`, { run: sleeper });
+      }
+      const point = (link: string, target: string) => {
+        fs.rmSync(stage.at(`${link}.new`), { force: true });
+        fs.symlinkSync(target, stage.at(`${link}.new`));
+        fs.renameSync(stage.at(`${link}.new`), stage.at(link));
+      };
+      point("current", "sets/one");
+      point("service", "current");
+      const { notes } = await startNoted(stage, [stage.at("service")], ["a"]);
+      point("current", "sets/two");
+      await notes.started("b");
+      point("service", stage.at("sets/three"));
+      await notes.started("c");
+      // The directory itself goes, and comes back with more in it.
+      fs.renameSync(stage.at("sets/three"), stage.at("sets/away"));
+      stage.service("sets/away/d", { run: sleeper });
+      fs.renameSync(stage.at("sets/away"), stage.at("sets/three"));
+      await notes.started("d");
+      stage.service("sets/three/e", { run: sleeper });
+      await notes.started("e");
+    },
+    { only: "ours", differs: "runsvdir-instant" },
+  );
+
   story("A3", "nothing to do costs nothing", async (stage) => {
     linkedServices(stage, "svc", ["a", "b"]);
     const { runsvdir } = await startNoted(stage, ["svc"], ["a", "b"]);

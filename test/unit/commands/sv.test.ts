@@ -111,3 +111,17 @@ test("as JSON, a service that cannot be asked has the reason alone", () => {
   );
   assert.equal(code, 2);
 });
+
+test("colour is for terminals only, never with NO_COLOR, and not for dumb ones", () => {
+  const line = (hasTerminal: boolean, variables: Record<string, string>): string => {
+    const scene = new Scene("run", () => {});
+    scene.machine.hasTerminal = hasTerminal;
+    for (const [name, value] of Object.entries(variables)) scene.machine.variables.set(name, value);
+    return scene.run("status", "web").out;
+  };
+  const plain = "run: web: (pid 42) 0s\n";
+  assert.equal(line(true, {}), "\x1b[32mrun\x1b[0m: web: (pid 42) 0s\n");
+  assert.equal(line(false, {}), plain);
+  assert.equal(line(true, { NO_COLOR: "1" }), plain);
+  assert.equal(line(true, { TERM: "dumb" }), plain);
+});
