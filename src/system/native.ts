@@ -36,7 +36,6 @@ export declare function posix_pipe(into: Uint8Array): number;
 export declare function posix_move_fd(from: number, to: number): number;
 export declare function posix_set_nonblocking(fd: number): number;
 export declare function posix_flock(fd: number): number;
-export declare function posix_unread(fd: number): number;
 export declare function posix_is_terminal(fd: number): number;
 
 export declare function posix_clock_wall(into: Uint8Array): number;

@@ -368,12 +368,6 @@ double posix_set_nonblocking(double fd) {
 
 double posix_flock(double fd) { return IS_FD(fd) ? result(flock((int)fd, LOCK_EX | LOCK_NB)) : -EBADF; }
 
-double posix_unread(double fd) {
-  int n = 0;
-  if (!IS_FD(fd)) return -EBADF;
-  return ioctl((int)fd, FIONREAD, &n) < 0 ? -(double)errno : n;
-}
-
 double posix_is_terminal(double fd) { return IS_FD(fd) && isatty((int)fd) ? 1 : 0; }
 
 /* ── clocks ── */

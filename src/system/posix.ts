@@ -58,7 +58,6 @@ import {
   posix_ticks,
   posix_title,
   posix_unlink,
-  posix_unread,
   posix_write_at,
   posix_write_if_ready,
   posix_write_text,
@@ -203,9 +202,6 @@ export class PosixSystem extends System {
   }
   override lock(fd: number): number {
     return posix_flock(fd);
-  }
-  override unread(fd: number): number {
-    return posix_unread(fd);
   }
   override isTerminal(fd: number): boolean {
     return posix_is_terminal(fd) !== 0;

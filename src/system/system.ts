@@ -130,8 +130,6 @@ export abstract class System {
   abstract setNonblocking(fd: number): number;
   /** Exclusive flock(2) without waiting. */
   abstract lock(fd: number): number;
-  /** Bytes waiting in a pipe. */
-  abstract unread(fd: number): number;
   abstract isTerminal(fd: number): boolean;
 
   abstract now(): Timestamp;

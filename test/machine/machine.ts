@@ -573,9 +573,6 @@ export class Machine extends System {
     node.lockedBy = file;
     return () => file.release();
   }
-  override unread(fd: number): number {
-    return this.#fds.get(fd)?.node.content.length ?? -EBADF;
-  }
   override isTerminal(): boolean {
     return this.hasTerminal;
   }
