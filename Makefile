@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # Where sv looks for services: /etc/service/ (Debian), /service/ (upstream), /var/service/ (Void).
 SERVICE_DIRECTORY ?= /etc/service/
-PROGRAMS := runsv runsvchdir runsvdir sv
+PROGRAMS := runsv runsvchdir runsvdir sv svlogd
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export SCRIPTC_CACHE_DIR ?= $(CURDIR)/$(BUILD)/cache

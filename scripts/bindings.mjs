@@ -10,7 +10,10 @@ inC.bytes = inC.string;
 
 const functions = [];
 for (const match of readFileSync(source, "utf8").matchAll(/declare function (\w+)\(([^)]*)\): number;/g)) {
-  const parameters = match[2] === "" ? [] : match[2].split(",").map((p) => p.trim().split(": "));
+  const parameters = match[2]
+    .split(",")
+    .map((p) => p.trim().split(": "))
+    .filter(([name]) => name !== "");
   functions.push({ name: match[1], parameters: parameters.map(([name, type]) => [snake(name), classOf[type]]) });
 }
 function snake(name) {

@@ -5,12 +5,13 @@ import { runsv } from "../commands/runsv.ts";
 import { runsvchdir } from "../commands/runsvchdir.ts";
 import { runsvdir } from "../commands/runsvdir.ts";
 import { sv } from "../commands/sv.ts";
+import { svlogd } from "../commands/svlogd.ts";
 import { launch } from "../system/launch.ts";
 import { PosixSystem } from "../system/posix.ts";
 import type { System } from "../system/system.ts";
 
 const self = "runit-ts";
-const programs = "runsv runsvchdir runsvdir sv";
+const programs = "runsv runsvchdir runsvdir sv svlogd";
 
 function main(): void {
   const system = new PosixSystem();
@@ -38,6 +39,8 @@ function run(args: readonly string[], system: System): number {
       return launch({ run: runsvchdir, failure: 111 }, String(args[0] ?? ""), args, system);
     case "runsvdir":
       return launch({ run: runsvdir, failure: 100 }, basename(args), args, system);
+    case "svlogd":
+      return launch({ run: svlogd, failure: 111 }, "svlogd", args, system);
     default:
       return launch({ run: sv, failure: 100 }, basename(args), args, system);
   }

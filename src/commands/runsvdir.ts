@@ -11,7 +11,15 @@ import { TitleLog } from "../directories/title-log.ts";
 import type { Happening } from "../system/happenings.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
-import { openCreate, openDirectory, openNonblocking, openRead, openTruncate, openWrite } from "../system/system.ts";
+import {
+  openCreate,
+  openDirectory,
+  openNonblocking,
+  openRead,
+  openTruncate,
+  openWrite,
+  plainChild,
+} from "../system/system.ts";
 
 const pollMilliseconds = 5000;
 const retryMilliseconds = 1000;
@@ -202,17 +210,10 @@ class Tree {
     const survivor = this.#adopt(entry);
     if (survivor !== 0) return survivor;
     const spawned = this.#system.spawn({
-      program: "runsv",
-      argv: ["runsv", entry.name],
+      ...plainChild("runsv", ["runsv", entry.name], childExitCode),
       searchPath: true,
-      exitCode: childExitCode,
       newSession: this.#invocation.inOwnSessions,
-      stdin: -1,
-      stdout: -1,
-      stderr: -1,
       directory: this.#invocation.directory,
-      record: -1,
-      phase: 0,
     });
     if (spawned.pid < 0) {
       this.#say(describeWarning(this.#program, `unable to fork for ${entry.name}`, -spawned.pid));

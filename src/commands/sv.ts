@@ -11,7 +11,7 @@ import type { Trouble } from "../directories/supervised.ts";
 import { normallyUp, openOk, readStatus, tell } from "../directories/supervised.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
-import { openDirectory, openRead } from "../system/system.ts";
+import { openDirectory, openRead, plainChild } from "../system/system.ts";
 
 const version = "$Id: sv, runit-ts 0.1.0 $\n";
 const defaultSeconds = 7;
@@ -417,19 +417,7 @@ class Session {
       this.#askLater(one);
       return false;
     }
-    const spawned = this.#system.spawn({
-      program: "check",
-      argv: ["./check"],
-      searchPath: false,
-      exitCode: 0,
-      newSession: false,
-      stdin: -1,
-      stdout: 2,
-      stderr: -1,
-      directory: "",
-      record: -1,
-      phase: 0,
-    });
+    const spawned = this.#system.spawn({ ...plainChild("check", ["./check"], 0), stdout: 2 });
     if (spawned.pid < 0) {
       this.#system.writeText(2, `warning: unable to fork for ${one.name}/check: ${describeError(-spawned.pid)}\n`);
       this.#askLater(one);

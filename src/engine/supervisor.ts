@@ -14,6 +14,7 @@ import { hasControlScript, hasFinish, hasLogService, startsDown } from "../direc
 import { SuperviseDirectory } from "../directories/supervise.ts";
 import { SystemError } from "../system/errors.ts";
 import type { Pipe, Polled, Spawned, SpawnPlan, SpawnStep, System } from "../system/system.ts";
+import { plainChild } from "../system/system.ts";
 
 const noSuchProcess = 3;
 
@@ -304,33 +305,13 @@ export class Supervisor {
   }
 
   #plan(argv: readonly string[]): SpawnPlan {
-    return {
-      program: argv[0] ?? "",
-      argv,
-      searchPath: false,
-      exitCode: childExitCode,
-      newSession: false,
-      stdin: -1,
-      stdout: -1,
-      stderr: -1,
-      directory: this.#base,
-      record: -1,
-      phase: 0,
-    };
+    return { ...plainChild(argv[0] ?? "", argv, childExitCode), directory: this.#base };
   }
 
   /** Says for a child why it did not get as far as its program. */
   #complain(spawned: Spawned, program: string, forPipe: string): void {
     if (spawned.errno === 0) return;
-    const texts: Readonly<Record<SpawnStep, string>> = {
-      session: "unable to create session",
-      stdin: `unable to setup filedescriptor for ${forPipe}`,
-      stdout: `unable to setup filedescriptor for ${forPipe}`,
-      stderr: `unable to setup filedescriptor for ${forPipe}`,
-      directory: "unable to change directory to ./log",
-      exec: `unable to start ${program}`,
-    };
-    this.#say(describeFatal(this.#program, texts[spawned.failedStep], spawned.errno));
+    this.#say(describeFatal(this.#program, describeStep(spawned.failedStep, program, forPipe), spawned.errno));
   }
 
   #send(child: Child, signal: SignalName): void {
@@ -575,6 +556,14 @@ export class Supervisor {
 
 function numbersOf(line: string): number[] {
   return line.split(" ").map((word) => Number(word));
+}
+
+/** Why a child did not get as far as its program. */
+function describeStep(step: SpawnStep, program: string, forPipe: string): string {
+  if (step === "session") return "unable to create session";
+  if (step === "directory") return "unable to change directory to ./log";
+  if (step === "exec") return `unable to start ${program}`;
+  return `unable to setup filedescriptor for ${forPipe}`;
 }
 
 function numberOf(signal: SignalName): number {

@@ -12,6 +12,7 @@ export declare function posix_service_directory(into: Uint8Array): number;
 export declare function posix_open(path: string, flags: number, mode: number): number;
 export declare function posix_close_fd(fd: number): number;
 export declare function posix_read(fd: number, into: Uint8Array, from: number, to: number): number;
+export declare function posix_read_at(fd: number, into: Uint8Array, offset: number): number;
 export declare function posix_write(fd: number, bytes: Uint8Array, from: number, to: number): number;
 export declare function posix_write_text(fd: number, text: string): number;
 export declare function posix_write_if_ready(fd: number, text: string): number;
@@ -20,6 +21,9 @@ export declare function posix_replace(temporary: string, path: string, bytes: Ui
 export declare function posix_replace_text(temporary: string, path: string, text: string): number;
 export declare function posix_stat(path: string, follow: number, into: Uint8Array): number;
 export declare function posix_stat_fd(fd: number, into: Uint8Array): number;
+export declare function posix_chmod_fd(fd: number, mode: number): number;
+export declare function posix_truncate(fd: number, bytes: number): number;
+export declare function posix_sync(fd: number): number;
 export declare function posix_file_system(path: string): number;
 export declare function posix_mkdir(path: string, mode: number): number;
 export declare function posix_mkfifo(path: string, mode: number): number;
@@ -33,14 +37,40 @@ export declare function posix_directory_open(path: string): number;
 export declare function posix_directory_next(into: Uint8Array): number;
 export declare function posix_directory_close(): number;
 export declare function posix_pipe(into: Uint8Array): number;
+export declare function posix_tee(from: number, to: number, maxBytes: number): number;
+export declare function posix_take(fd: number, window: Uint8Array, from: number, to: number): number;
+export declare function posix_mark_taking(fd: number, offset: number): number;
+export declare function posix_pipe_capacity(fd: number, bytes: number): number;
+export declare function posix_raise_fd(fd: number, lowest: number): number;
+export declare function posix_send_datagram(
+  address: number,
+  port: number,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): number;
 export declare function posix_move_fd(from: number, to: number): number;
 export declare function posix_set_nonblocking(fd: number): number;
 export declare function posix_flock(fd: number): number;
 export declare function posix_is_terminal(fd: number): number;
 
+export declare function posix_find(bytes: Uint8Array, from: number, to: number, value: number): number;
+export declare function posix_find_last(bytes: Uint8Array, from: number, to: number, value: number): number;
+export declare function posix_copy_lines(
+  source: Uint8Array,
+  from: number,
+  to: number,
+  head: Uint8Array,
+  headBytes: number,
+  out: Uint8Array,
+  outBytes: number,
+  reached: Uint8Array,
+): number;
+
 export declare function posix_clock_wall(into: Uint8Array): number;
 export declare function posix_clock_monotonic(): number;
 export declare function posix_clock_boot(): number;
+export declare function posix_zone_seconds(seconds: number): number;
 export declare function posix_ticks(): number;
 
 export declare function posix_pid(): number;

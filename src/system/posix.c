@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -25,8 +26,10 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -38,6 +41,7 @@
 
 #define IN_RANGE(x, low, high) ((x) >= (low) && (x) <= (high))
 #define IS_FD(x) IN_RANGE(x, 0, INT_MAX)
+#define IS_SPAN(from, to, length) ((from) >= 0 && (to) >= (from) && (to) <= (double)(length))
 
 static int argument_count;
 static char **argument_list;
@@ -144,12 +148,17 @@ double posix_open(const uint8_t *path, size_t path_length, double flags, double 
 double posix_close_fd(double fd) { return IS_FD(fd) ? result(close((int)fd)) : -EBADF; }
 
 double posix_read(double fd, const uint8_t *into, size_t into_length, double from, double to) {
-  if (!IS_FD(fd) || !(from >= 0 && to >= from && to <= (double)into_length)) return -EINVAL;
+  if (!IS_FD(fd) || !IS_SPAN(from, to, into_length)) return -EINVAL;
   return result(read((int)fd, (uint8_t *)into + (size_t)from, (size_t)(to - from)));
 }
 
+double posix_read_at(double fd, const uint8_t *into, size_t into_length, double offset) {
+  if (!IS_FD(fd) || !IN_RANGE(offset, 0, 1e15)) return -EINVAL;
+  return result(pread((int)fd, (uint8_t *)into, into_length, (off_t)offset));
+}
+
 double posix_write(double fd, const uint8_t *bytes, size_t bytes_length, double from, double to) {
-  if (!IS_FD(fd) || !(from >= 0 && to >= from && to <= (double)bytes_length)) return -EINVAL;
+  if (!IS_FD(fd) || !IS_SPAN(from, to, bytes_length)) return -EINVAL;
   return result(write((int)fd, bytes + (size_t)from, (size_t)(to - from)));
 }
 
@@ -262,6 +271,16 @@ double posix_stat_fd(double fd, const uint8_t *into, size_t into_length) {
   return IS_FD(fd) ? put_stat((int)fd, "", AT_EMPTY_PATH, into, into_length) : -EBADF;
 }
 
+double posix_chmod_fd(double fd, double mode) {
+  return IS_FD(fd) && IN_RANGE(mode, 0, 07777) ? result(fchmod((int)fd, (mode_t)mode)) : -EINVAL;
+}
+
+double posix_truncate(double fd, double bytes) {
+  return IS_FD(fd) && IN_RANGE(bytes, 0, 1e15) ? result(ftruncate((int)fd, (off_t)bytes)) : -EINVAL;
+}
+
+double posix_sync(double fd) { return IS_FD(fd) ? result(fsync((int)fd)) : -EBADF; }
+
 double posix_file_system(const uint8_t *path, size_t path_length) {
   struct statfs s;
   arena_clear();
@@ -351,6 +370,100 @@ double posix_pipe(const uint8_t *into, size_t into_length) {
   return 0;
 }
 
+double posix_tee(double from, double to, double max_bytes) {
+  if (!IS_FD(from) || !IS_FD(to) || !IN_RANGE(max_bytes, 0, INT_MAX)) return -EINVAL;
+  return result(tee((int)from, (int)to, (size_t)max_bytes, SPLICE_F_NONBLOCK));
+}
+
+/* Page of a file, through which the kernel stores a byte while it takes others out of a pipe. */
+static uint8_t *mark_page, *mark;
+
+double posix_mark_taking(double fd, double offset) {
+  if (mark_page) munmap(mark_page, 4096);
+  mark_page = mark = NULL;
+  if (fd < 0) return 0;
+  if (!IS_FD(fd) || !IN_RANGE(offset, 0, 4095)) return -EINVAL;
+  void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, (int)fd, 0);
+  if (at == MAP_FAILED) return -(double)errno;
+  mark_page = at;
+  mark = mark_page + (size_t)offset;
+  return 0;
+}
+
+/* One call for all: a process that is killed has taken either nothing or the lot, and the mark tells which. */
+double posix_take(double fd, const uint8_t *window, size_t window_length, double from, double to) {
+  if (!IS_FD(fd) || !IS_SPAN(from, to, window_length) || to - from < 1) return -EINVAL;
+  uint8_t *at = (uint8_t *)window + (size_t)from;
+  struct iovec parts[2] = {{mark ? mark : at, 1}, {at + 1, (size_t)(to - from) - 1}};
+  return result(readv((int)fd, parts, 2));
+}
+
+double posix_pipe_capacity(double fd, double bytes) {
+  if (!IS_FD(fd) || !IN_RANGE(bytes, 0, INT_MAX)) return -EINVAL;
+  return result(bytes > 0 ? fcntl((int)fd, F_SETPIPE_SZ, (int)bytes) : fcntl((int)fd, F_GETPIPE_SZ));
+}
+
+double posix_raise_fd(double fd, double lowest) {
+  if (!IS_FD(fd) || !IS_FD(lowest)) return -EBADF;
+  int raised = fcntl((int)fd, F_DUPFD_CLOEXEC, (int)lowest);
+  int why = errno;
+  close((int)fd);
+  return raised < 0 ? -(double)why : raised;
+}
+
+double posix_send_datagram(double address, double port, const uint8_t *bytes, size_t bytes_length, double from,
+                           double to) {
+  if (!IN_RANGE(address, 0, 4294967295.0) || !IN_RANGE(port, 1, 65535) || !IS_SPAN(from, to, bytes_length))
+    return -EINVAL;
+  struct sockaddr_in there = {.sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)port),
+                              .sin_addr.s_addr = htonl((uint32_t)address)};
+  int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (s < 0) return -(1000.0 + errno);
+  double sent = result(sendto(s, bytes + (size_t)from, (size_t)(to - from), 0, (struct sockaddr *)&there, sizeof there));
+  close(s);
+  return sent;
+}
+
+/* ── buffers: what the C library does faster than a compiled loop ── */
+
+double posix_find(const uint8_t *bytes, size_t bytes_length, double from, double to, double value) {
+  if (!IS_SPAN(from, to, bytes_length)) return -EINVAL;
+  const uint8_t *at = memchr(bytes + (size_t)from, (int)value, (size_t)(to - from));
+  return at ? (double)(at - bytes) : -1;
+}
+
+double posix_find_last(const uint8_t *bytes, size_t bytes_length, double from, double to, double value) {
+  if (!IS_SPAN(from, to, bytes_length)) return -EINVAL;
+  const uint8_t *at = memrchr(bytes + (size_t)from, (int)value, (size_t)(to - from));
+  return at ? (double)(at - bytes) : -1;
+}
+
+/* Copies the lines of [from, to), each behind `head`, until `out` has no room for one. Two doubles: where it stopped in
+   the source and in `out`. */
+double posix_copy_lines(const uint8_t *source, size_t source_length, double from, double to, const uint8_t *head,
+                        size_t head_length, double head_bytes, const uint8_t *out, size_t out_length, double out_bytes,
+                        const uint8_t *reached, size_t reached_length) {
+  if (!IS_SPAN(from, to, source_length) || !IS_SPAN(0, head_bytes, head_length) || !IS_SPAN(0, out_bytes, out_length) ||
+      reached_length < 16)
+    return -EINVAL;
+  const uint8_t *at = source + (size_t)from, *end = source + (size_t)to;
+  uint8_t *put = (uint8_t *)out + (size_t)out_bytes, *limit = (uint8_t *)out + out_length;
+  size_t before = (size_t)head_bytes;
+  while (at < end) {
+    const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
+    size_t length = (size_t)((newline ? newline + 1 : end) - at);
+    if ((size_t)(limit - put) < before + length) break;
+    memcpy(put, head, before);
+    memcpy(put + before, at, length);
+    put += before + length;
+    at += length;
+  }
+  double d[2] = {(double)(at - source), (double)(put - out)};
+  memcpy((uint8_t *)reached, d, 16);
+  return 0;
+}
+
 /* Makes `to` the same open file as `from`, to be inherited by children, and closes `from`. */
 double posix_move_fd(double from, double to) {
   if (!IS_FD(from) || !IS_FD(to)) return -EBADF;
@@ -391,6 +504,12 @@ static double milliseconds(clockid_t clock) {
 double posix_clock_monotonic(void) { return milliseconds(CLOCK_MONOTONIC); }
 
 double posix_clock_boot(void) { return milliseconds(CLOCK_BOOTTIME); }
+
+double posix_zone_seconds(double seconds) {
+  time_t at = IN_RANGE(seconds, -1e15, 1e15) ? (time_t)seconds : 0;
+  struct tm local;
+  return localtime_r(&at, &local) ? (double)local.tm_gmtoff : 0;
+}
 
 /* Unit of start times in /proc/PID/stat, per second. */
 double posix_ticks(void) { return (double)sysconf(_SC_CLK_TCK); }

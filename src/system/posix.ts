@@ -5,16 +5,20 @@ import {
   posix_argument,
   posix_argument_drop,
   posix_chdir,
+  posix_chmod_fd,
   posix_clock_boot,
   posix_clock_monotonic,
   posix_clock_wall,
   posix_close_fd,
+  posix_copy_lines,
   posix_directory_close,
   posix_directory_next,
   posix_directory_open,
   posix_environment,
   posix_fchdir,
   posix_file_system,
+  posix_find,
+  posix_find_last,
   posix_flock,
   posix_guard,
   posix_inotify_add,
@@ -25,6 +29,7 @@ import {
   posix_keep_fd,
   posix_kept,
   posix_kill,
+  posix_mark_taking,
   posix_mkdir,
   posix_mkfifo,
   posix_move_fd,
@@ -34,16 +39,20 @@ import {
   posix_pidfd_kill,
   posix_pidfd_status,
   posix_pipe,
+  posix_pipe_capacity,
   posix_poll_add,
   posix_poll_clear,
   posix_poll_ready,
   posix_poll_wait,
+  posix_raise_fd,
   posix_read,
+  posix_read_at,
   posix_readlink,
   posix_reap,
   posix_rename,
   posix_replace,
   posix_replace_text,
+  posix_send_datagram,
   posix_service_directory,
   posix_set_nonblocking,
   posix_signals_taken,
@@ -55,18 +64,25 @@ import {
   posix_stat,
   posix_stat_fd,
   posix_symlink,
+  posix_sync,
+  posix_take,
+  posix_tee,
   posix_ticks,
   posix_title,
+  posix_truncate,
   posix_unlink,
+  posix_write,
   posix_write_at,
   posix_write_if_ready,
   posix_write_text,
+  posix_zone_seconds,
 } from "./native.ts";
 import type {
   EndedChild,
   FileIdentity,
   FileKind,
   FileStat,
+  LineCopy,
   Pipe,
   Polled,
   Spawned,
@@ -124,6 +140,12 @@ export class PosixSystem extends System {
   override read(fd: number, into: Uint8Array): number {
     return posix_read(fd, into, 0, into.length);
   }
+  override readAt(fd: number, into: Uint8Array, offset: number): number {
+    return posix_read_at(fd, into, offset);
+  }
+  override write(fd: number, bytes: Uint8Array, from: number, to: number): number {
+    return posix_write(fd, bytes, from, to);
+  }
   override writeText(fd: number, text: string): number {
     return posix_write_text(fd, text);
   }
@@ -140,10 +162,19 @@ export class PosixSystem extends System {
     return posix_replace_text(temporary, path, text);
   }
   override stat(path: string, follow: boolean): FileStat {
-    const result = posix_stat(path, follow ? 1 : 0, this.#room);
-    if (result < 0) return { errno: -result, kind: "other", mode: 0 };
-    const mode = doubleAt(this.#room, 0);
-    return { errno: 0, kind: kindOf(mode), mode: mode % 0o10000 };
+    return decodeStat(posix_stat(path, follow ? 1 : 0, this.#room), this.#room);
+  }
+  override statFd(fd: number): FileStat {
+    return decodeStat(posix_stat_fd(fd, this.#room), this.#room);
+  }
+  override chmodFd(fd: number, mode: number): number {
+    return posix_chmod_fd(fd, mode);
+  }
+  override truncate(fd: number, bytes: number): number {
+    return posix_truncate(fd, bytes);
+  }
+  override sync(fd: number): number {
+    return posix_sync(fd);
   }
   override identify(path: string, follow: boolean): FileIdentity {
     return decodeIdentity(posix_stat(path, follow ? 1 : 0, this.#room), this.#room);
@@ -194,6 +225,21 @@ export class PosixSystem extends System {
     if (result < 0) return { errno: -result, read: -1, write: -1 };
     return { errno: 0, read: doubleAt(this.#room, 0), write: doubleAt(this.#room, 8) };
   }
+  override tee(from: number, to: number, maxBytes: number): number {
+    return posix_tee(from, to, maxBytes);
+  }
+  override take(fd: number, window: Uint8Array, from: number, to: number): number {
+    return posix_take(fd, window, from, to);
+  }
+  override markTaking(fd: number, offset: number): number {
+    return posix_mark_taking(fd, offset);
+  }
+  override pipeCapacity(fd: number, bytes: number): number {
+    return posix_pipe_capacity(fd, bytes);
+  }
+  override raiseFd(fd: number, lowest: number): number {
+    return posix_raise_fd(fd, lowest);
+  }
   override moveFd(from: number, to: number): number {
     return posix_move_fd(from, to);
   }
@@ -207,9 +253,27 @@ export class PosixSystem extends System {
     return posix_is_terminal(fd) !== 0;
   }
 
+  override find(bytes: Uint8Array, from: number, to: number, value: number): number {
+    return posix_find(bytes, from, to, value);
+  }
+  override findLast(bytes: Uint8Array, from: number, to: number, value: number): number {
+    return posix_find_last(bytes, from, to, value);
+  }
+  override copyLines(source: Uint8Array, job: LineCopy): void {
+    posix_copy_lines(source, job.from, job.to, job.head, job.headLength, job.out, job.outLength, this.#room);
+    job.from = doubleAt(this.#room, 0);
+    job.outLength = doubleAt(this.#room, 8);
+  }
+  override sendDatagram(address: number, port: number, bytes: Uint8Array, from: number, to: number): number {
+    return posix_send_datagram(address, port, bytes, from, to);
+  }
+
   override now(): Timestamp {
     posix_clock_wall(this.#room);
     return { seconds: doubleAt(this.#room, 0), nanoseconds: doubleAt(this.#room, 8) };
+  }
+  override zoneSeconds(seconds: number): number {
+    return posix_zone_seconds(seconds);
   }
   override monotonic(): number {
     return posix_clock_monotonic();
@@ -257,6 +321,8 @@ export class PosixSystem extends System {
       [plan.stdin, 0, "stdin"],
       [plan.stdout, 1, "stdout"],
       [plan.stderr, 2, "stderr"],
+      [plan.state, 4, "state"],
+      [plan.newState, 5, "newState"],
     ];
     for (const [from, to, name] of moves) {
       if (from < 0) continue;
@@ -361,6 +427,15 @@ function doubleAt(bytes: Uint8Array, offset: number): number {
 }
 
 /** As put_stat in posix.c lays it out. */
+function decodeStat(result: number, bytes: Uint8Array): FileStat {
+  if (result < 0) return { errno: -result, kind: "other", mode: 0, bytes: 0, inode: 0 };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const mode = view.getFloat64(0, true);
+  const inode = view.getUint32(84, true) * 4294967296 + view.getUint32(80, true);
+  return { errno: 0, kind: kindOf(mode), mode: mode % 0o10000, bytes: view.getFloat64(8, true), inode };
+}
+
+/** The same, for asking which file it is. */
 function decodeIdentity(result: number, bytes: Uint8Array): FileIdentity {
   if (result < 0) {
     return { errno: -result, kind: "other", identity: "", inode: "", version: "", changedSeconds: 0 };

@@ -1,7 +1,7 @@
 // What POSIX offers, as one value that is passed around: the real one is in posix.ts, tests play another. Types only.
 //
 // A result that is negative is -errno (Linux numbers, core/text/errors.ts). Text is byte strings: one character
-// (0 to 255) per byte.
+// (0 to 255) per byte. Positions in buffers are checked: out of range is -EINVAL.
 
 import type { Timestamp } from "../core/supervise/service.ts";
 
@@ -16,6 +16,8 @@ export interface FileStat {
   readonly kind: FileKind;
   /** Permission bits. */
   readonly mode: number;
+  readonly bytes: number;
+  readonly inode: number;
 }
 
 /** Which file it is, and whether it has changed. */
@@ -64,6 +66,9 @@ export interface SpawnPlan {
   readonly stdin: number;
   readonly stdout: number;
   readonly stderr: number;
+  /** Descriptors 4 and 5 of a processor; -1: none. */
+  readonly state: number;
+  readonly newState: number;
   /** Directory to enter (before `program` is looked up); "": none. */
   readonly directory: string;
   /** Descriptor of the record the child writes itself into, and the phase it writes; -1: none. */
@@ -71,7 +76,26 @@ export interface SpawnPlan {
   readonly phase: number;
 }
 
-export type SpawnStep = "session" | "stdin" | "stdout" | "stderr" | "directory" | "exec";
+/** A child that is given nothing: fields of it are replaced. */
+export function plainChild(program: string, argv: readonly string[], exitCode: number): SpawnPlan {
+  return {
+    program,
+    argv,
+    searchPath: false,
+    exitCode,
+    newSession: false,
+    stdin: -1,
+    stdout: -1,
+    stderr: -1,
+    state: -1,
+    newState: -1,
+    directory: "",
+    record: -1,
+    phase: 0,
+  };
+}
+
+export type SpawnStep = "session" | "stdin" | "stdout" | "stderr" | "state" | "newState" | "directory" | "exec";
 
 export interface Spawned {
   /** Pid, or -errno when there is no child. */
@@ -79,6 +103,19 @@ export interface Spawned {
   /** 0, or why the child did not get as far as its program; it is there all the same, and ends with the exit code. */
   readonly errno: number;
   readonly failedStep: SpawnStep;
+}
+
+/**
+ * Lines to be copied, each behind the first `headLength` bytes of `head`. System.copyLines goes on with both positions
+ * until all of [from, to) is copied or `out` has no room for the next line.
+ */
+export class LineCopy {
+  head = new Uint8Array(0);
+  headLength = 0;
+  from = 0;
+  to = 0;
+  out = new Uint8Array(0);
+  outLength = 0;
 }
 
 /** A descriptor to wait for; `endOnly`: only for its end or error, not for data. */
@@ -99,6 +136,8 @@ export abstract class System {
   abstract open(path: string, flags: number, mode: number): number;
   abstract close(fd: number): number;
   abstract read(fd: number, into: Uint8Array): number;
+  abstract readAt(fd: number, into: Uint8Array, offset: number): number;
+  abstract write(fd: number, bytes: Uint8Array, from: number, to: number): number;
   abstract writeText(fd: number, text: string): number;
   /** Writes to descriptor 2, unless that would wait: no message is worth a supervisor that hangs. */
   abstract complain(text: string): void;
@@ -110,6 +149,11 @@ export abstract class System {
   abstract replace(temporary: string, path: string, bytes: Uint8Array): number;
   abstract replaceText(temporary: string, path: string, text: string): number;
   abstract stat(path: string, follow: boolean): FileStat;
+  abstract statFd(fd: number): FileStat;
+  abstract chmodFd(fd: number, mode: number): number;
+  abstract truncate(fd: number, bytes: number): number;
+  /** Waits until the file is on the disk. */
+  abstract sync(fd: number): number;
   abstract identify(path: string, follow: boolean): FileIdentity;
   abstract identifyFd(fd: number): FileIdentity;
   /** Magic number of the file system, or -errno. */
@@ -125,6 +169,16 @@ export abstract class System {
   /** Fills `into` with the names in a directory ("." and ".." included); 0 or -errno. */
   abstract list(path: string, into: string[]): number;
   abstract pipe(): Pipe;
+  /** Copies what waits in a pipe into another one without taking it, and without waiting. */
+  abstract tee(from: number, to: number, maxBytes: number): number;
+  /** Takes bytes out of a pipe that are in [from, to) of `window` already; see markTaking. */
+  abstract take(fd: number, window: Uint8Array, from: number, to: number): number;
+  /** From now on the first byte taken is stored at this offset of a file as well, in the same call; fd -1: no longer. */
+  abstract markTaking(fd: number, offset: number): number;
+  /** Capacity of a pipe; with bytes > 0 it is changed first. */
+  abstract pipeCapacity(fd: number, bytes: number): number;
+  /** Moves a descriptor to the lowest free number that is not below `lowest`. */
+  abstract raiseFd(fd: number, lowest: number): number;
   /** Makes `to` the open file of `from`, for children too, and closes `from`. */
   abstract moveFd(from: number, to: number): number;
   abstract setNonblocking(fd: number): number;
@@ -132,7 +186,16 @@ export abstract class System {
   abstract lock(fd: number): number;
   abstract isTerminal(fd: number): boolean;
 
+  /** Where `value` first stands in [from, to); -1: nowhere. */
+  abstract find(bytes: Uint8Array, from: number, to: number, value: number): number;
+  abstract findLast(bytes: Uint8Array, from: number, to: number, value: number): number;
+  abstract copyLines(source: Uint8Array, job: LineCopy): void;
+  /** One datagram from a socket of its own; -errno, with 1000 added when there is no socket. */
+  abstract sendDatagram(address: number, port: number, bytes: Uint8Array, from: number, to: number): number;
+
   abstract now(): Timestamp;
+  /** Offset of local time from UTC at that moment, seconds. */
+  abstract zoneSeconds(seconds: number): number;
   /** Monotonic clock, milliseconds. */
   abstract monotonic(): number;
   /** Clock since boot, sleep included, milliseconds: the clock of start times in /proc. */

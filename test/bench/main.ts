@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { describeLogs, measureLogs } from "./logs.ts";
 import type { Row, Summary } from "./numbers.ts";
 import { describeTable, quantile, summarize } from "./numbers.ts";
 import { memoryOf, processorTimeOf, sleepsOf } from "./processes.ts";
@@ -11,6 +12,8 @@ import type { Build } from "./tree.ts";
 import { pause, sleep, stopAll, Tree } from "./tree.ts";
 
 const isQuick = (process.env["BENCH_QUICK"] ?? "") !== "";
+/** "trees" or "logs": only those. */
+const only = process.env["BENCH_ONLY"] ?? "";
 const root = path.resolve(import.meta.dirname, "../..");
 const build = path.resolve(root, process.argv[2] ?? "build");
 const pauseProgram = path.join(build, "bench/pause");
@@ -198,9 +201,8 @@ function rows(): readonly Row[] {
   return table;
 }
 
-async function main(): Promise<void> {
+async function measureTrees(): Promise<readonly Row[]> {
   const start = performance.now();
-  const loadBefore = os.loadavg()[0] ?? 0;
   for (const each of builds) note(each, "size", sizeOf(each));
   for (const { count, times } of sizes) {
     for (let i = 0; i < times; i++) {
@@ -210,8 +212,16 @@ async function main(): Promise<void> {
     console.error(`${count}: ${((performance.now() - start) / 1000).toFixed(0)} s`);
   }
   await Promise.all(builds.map(enable)); // side by side: nearly all of it is waiting
+  return rows();
+}
 
-  const table = rows();
+async function main(): Promise<void> {
+  const start = performance.now();
+  const loadBefore = os.loadavg()[0] ?? 0;
+  const table = only === "logs" ? [] : await measureTrees();
+  const reference = path.join(root, "build/reference");
+  const logs = only === "trees" ? [] : await measureLogs({ build, reference, isQuick });
+
   const machine = { cores: os.availableParallelism(), kernel: os.release(), node: process.version, loadBefore };
   const about = [
     `${machine.cores} cores`,
@@ -220,8 +230,9 @@ async function main(): Promise<void> {
     isQuick ? "quick run" : "full run",
   ];
   console.log(`${about.join(", ")}; median (least–greatest)\n`);
-  console.log(describeTable(table));
-  const json = { machine, isQuick, seconds: (performance.now() - start) / 1000, rows: table };
+  if (table.length > 0) console.log(describeTable(table));
+  for (const each of logs) console.log(`\n${describeLogs(each)}`);
+  const json = { machine, isQuick, seconds: (performance.now() - start) / 1000, rows: table, logs };
   fs.writeFileSync(path.join(build, "bench.json"), `${JSON.stringify(json, null, 2)}\n`);
 }
 

@@ -33,14 +33,17 @@ export interface Row {
   readonly theirs: Summary | undefined;
 }
 
-/** A table in Markdown that is also one for a terminal. */
+/** Ours beside Debian's, with the ratio. */
 export function describeTable(rows: readonly Row[]): string {
   const lines = [["", "runit-ts", "Debian's runit", "ours/theirs"]];
-  for (const { title, unit, ours, theirs } of rows) {
-    const ratio = ours === undefined || theirs === undefined ? "" : describeRatio(ours.median, theirs.median);
-    lines.push([title, describe(ours, unit), describe(theirs, unit), ratio]);
-  }
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  for (const { title, unit, ours, theirs } of rows)
+    lines.push([title, describe(ours, unit), describe(theirs, unit), describeRatio(ours?.median, theirs?.median)]);
+  return layOutTable(lines);
+}
+
+/** A table in Markdown that is also one for a terminal; the first line is its head, the first column its titles. */
+export function layOutTable(lines: readonly (readonly string[])[]): string {
+  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   const text = lines.map(
     (line) => `| ${line.map((cell, column) => pad(cell, widths[column] ?? 0, column)).join(" | ")} |`,
   );
@@ -52,7 +55,9 @@ function pad(cell: string, width: number, column: number): string {
   return column === 0 ? cell.padEnd(width) : cell.padStart(width);
 }
 
-function describeRatio(ours: number, theirs: number): string {
+/** Empty where one of them was not measured. */
+export function describeRatio(ours: number | undefined, theirs: number | undefined): string {
+  if (ours === undefined || theirs === undefined) return "";
   if (theirs === 0) return ours === 0 ? "1.00" : "";
   const ratio = ours / theirs;
   return ratio < 0.01 && ratio > 0 ? ratio.toFixed(4) : ratio.toFixed(2);
@@ -64,7 +69,8 @@ function describe(summary: Summary | undefined, unit: string): string {
   return `${short(summary.median)}${unit === "" ? "" : ` ${unit}`}${spread}`;
 }
 
-function short(value: number): string {
+/** A number in as many digits as are of interest. */
+export function short(value: number): string {
   if (value >= 100 || Number.isInteger(value)) {
     return Math.round(value)
       .toString()

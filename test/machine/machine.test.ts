@@ -1,20 +1,9 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { plainChild } from "../../src/system/system.ts";
 import { endsAfter, Idle, Machine, sleeper } from "./machine.ts";
 
-const plan = (program: string) => ({
-  program,
-  argv: [program],
-  searchPath: false,
-  exitCode: 111,
-  newSession: false,
-  stdin: -1,
-  stdout: -1,
-  stderr: -1,
-  directory: "",
-  record: -1,
-  phase: 0,
-});
+const plan = (program: string) => plainChild(program, [program], 111);
 
 suite("the in-memory machine", () => {
   test("has files, links and directories", () => {

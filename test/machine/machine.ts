@@ -11,6 +11,7 @@ import type {
   EndedChild,
   FileIdentity,
   FileStat,
+  LineCopy,
   Pipe,
   Polled,
   Spawned,
@@ -47,6 +48,7 @@ class Node {
   readers = 0;
   writers = 0;
   lockedBy: OpenFile | undefined;
+  capacity = 65536;
 
   constructor(kind: "file" | "directory" | "fifo" | "link", mode: number, inode: number) {
     this.kind = kind;
@@ -158,6 +160,13 @@ export class Machine extends System {
   maxFds = 1024;
   maxProcesses = 1000;
   isDiskFull = false;
+  /** What write() may still put into files. */
+  freeBytes = Number.POSITIVE_INFINITY;
+  /** Offset of local time from UTC. */
+  zone = 0;
+  readonly datagrams: string[] = [];
+  /** What sendDatagram answers instead of sending; 0: it sends. */
+  datagramResult = 0;
   /** What the n-th call that can fail (counted from 1) fails with; 0: none does. */
   failAt = 0;
   failWith = 5;
@@ -173,6 +182,7 @@ export class Machine extends System {
   #nextInode = 100;
   #nextPid = 1000;
   #signals = 0;
+  #mark: { readonly node: Node; readonly offset: number } | undefined;
   #ready: boolean[] = [];
   #agenda: { readonly at: number; readonly act: () => void }[] = [];
 
@@ -381,8 +391,25 @@ export class Machine extends System {
       if (text === "" && file.node.writers > 0) return -EAGAIN;
       file.node.content = file.node.content.slice(text.length);
     } else file.position += text.length;
-    for (let i = 0; i < text.length; i++) into[i] = text.charCodeAt(i);
-    return text.length;
+    return copyText(text, into);
+  }
+  override readAt(fd: number, into: Uint8Array, offset: number): number {
+    const fault = this.#fault("pread");
+    if (fault !== 0) return -fault;
+    const file = this.#fds.get(fd);
+    if (file === undefined) return -EBADF;
+    return copyText(file.node.content.slice(offset, offset + into.length), into);
+  }
+  override write(fd: number, bytes: Uint8Array, from: number, to: number): number {
+    const fault = this.#fault("write");
+    if (fault !== 0) return -fault;
+    const file = this.#fds.get(fd);
+    if (file === undefined) return -EBADF;
+    const length = Math.min(to - from, file.node.kind === "file" ? this.freeBytes : Number.POSITIVE_INFINITY);
+    if (this.isDiskFull || (length === 0 && to > from)) return -ENOSPC;
+    if (file.node.kind === "file") this.freeBytes -= length;
+    file.node.content += latin(bytes.subarray(from, from + length));
+    return length;
   }
   override writeText(fd: number, text: string): number {
     const file = this.#fds.get(fd);
@@ -401,7 +428,7 @@ export class Machine extends System {
     const file = this.#fds.get(fd);
     if (file === undefined) return -EBADF;
     if (this.isDiskFull) return -ENOSPC;
-    const text = String.fromCharCode(...bytes);
+    const text = latin(bytes);
     const old = file.node.content.padEnd(offset, "\0");
     file.node.content = old.slice(0, offset) + text + old.slice(offset + text.length);
     return bytes.length;
@@ -426,8 +453,35 @@ export class Machine extends System {
   override stat(path: string, follow: boolean): FileStat {
     const fault = this.#fault(`stat ${path}`);
     const node = fault !== 0 ? -fault : this.#find(path, follow);
-    if (typeof node === "number") return { errno: -node, kind: "other", mode: 0 };
-    return { errno: 0, kind: node.kind, mode: node.mode };
+    return this.#describe(node);
+  }
+  #describe(node: Node | number): FileStat {
+    if (typeof node === "number") return { errno: -node, kind: "other", mode: 0, bytes: 0, inode: 0 };
+    return { errno: 0, kind: node.kind, mode: node.mode, bytes: node.content.length, inode: node.inode };
+  }
+  override statFd(fd: number): FileStat {
+    return this.#describe(this.#fds.get(fd)?.node ?? -EBADF);
+  }
+  override chmodFd(fd: number, mode: number): number {
+    return this.#change("fchmod", fd, (node) => {
+      node.mode = mode;
+    });
+  }
+  override truncate(fd: number, bytes: number): number {
+    return this.#change("ftruncate", fd, (node) => {
+      node.content = node.content.slice(0, bytes);
+    });
+  }
+  override sync(fd: number): number {
+    return this.#change("fsync", fd, () => {});
+  }
+  #change(call: string, fd: number, act: (node: Node) => void): number {
+    const fault = this.#fault(call);
+    if (fault !== 0) return -fault;
+    const file = this.#fds.get(fd);
+    if (file === undefined) return -EBADF;
+    act(file.node);
+    return 0;
   }
   #identify(node: Node | number): FileIdentity {
     if (typeof node === "number") {
@@ -546,6 +600,47 @@ export class Machine extends System {
     this.close(read);
     return { errno: -write, read: -1, write: -1 };
   }
+  override tee(from: number, to: number, maxBytes: number): number {
+    const fault = this.#fault("tee");
+    if (fault !== 0) return -fault;
+    const source = this.#fds.get(from)?.node;
+    const target = this.#fds.get(to)?.node;
+    if (source?.kind !== "fifo" || target?.kind !== "fifo") return -EINVAL;
+    if (source.content === "") return source.writers > 0 ? -EAGAIN : 0;
+    const text = source.content.slice(0, maxBytes);
+    target.content += text;
+    return text.length;
+  }
+  override take(fd: number, window: Uint8Array, from: number, to: number): number {
+    const mark = this.#mark;
+    const taken = this.read(fd, window.subarray(from, to));
+    if (taken > 0 && mark !== undefined && mark.node.content.length > mark.offset) {
+      const old = mark.node.content;
+      mark.node.content =
+        old.slice(0, mark.offset) + latin(window.subarray(from, from + 1)) + old.slice(mark.offset + 1);
+    }
+    return taken;
+  }
+  override markTaking(fd: number, offset: number): number {
+    const node = this.#fds.get(fd)?.node;
+    this.#mark = node === undefined ? undefined : { node, offset };
+    return 0;
+  }
+  override pipeCapacity(fd: number, bytes: number): number {
+    const node = this.#fds.get(fd)?.node;
+    if (node?.kind !== "fifo") return -EBADF;
+    if (bytes > 0) node.capacity = bytes;
+    return node.capacity;
+  }
+  override raiseFd(fd: number, lowest: number): number {
+    const file = this.#fds.get(fd);
+    if (file === undefined) return -EBADF;
+    this.#fds.delete(fd);
+    let to = lowest;
+    while (this.#fds.has(to)) to++;
+    this.#fds.set(to, file);
+    return to;
+  }
   override moveFd(from: number, to: number): number {
     const file = this.#fds.get(from);
     if (file === undefined) return -EBADF;
@@ -577,8 +672,38 @@ export class Machine extends System {
     return this.hasTerminal;
   }
 
+  // ── buffers ──
+
+  override find(bytes: Uint8Array, from: number, to: number, value: number): number {
+    const at = bytes.subarray(from, to).indexOf(value);
+    return at < 0 ? -1 : from + at;
+  }
+  override findLast(bytes: Uint8Array, from: number, to: number, value: number): number {
+    const at = bytes.subarray(from, to).lastIndexOf(value);
+    return at < 0 ? -1 : from + at;
+  }
+  override copyLines(source: Uint8Array, job: LineCopy): void {
+    while (job.from < job.to) {
+      const newline = this.find(source, job.from, job.to, 10);
+      const end = newline < 0 ? job.to : newline + 1;
+      if (job.out.length - job.outLength < job.headLength + end - job.from) return;
+      job.out.set(job.head.subarray(0, job.headLength), job.outLength);
+      job.out.set(source.subarray(job.from, end), job.outLength + job.headLength);
+      job.outLength += job.headLength + end - job.from;
+      job.from = end;
+    }
+  }
+  override sendDatagram(address: number, port: number, bytes: Uint8Array, from: number, to: number): number {
+    if (this.datagramResult !== 0) return this.datagramResult;
+    this.datagrams.push(`${address}:${port} ${latin(bytes.subarray(from, to))}`);
+    return to - from;
+  }
+
   // ── clocks ──
 
+  override zoneSeconds(): number {
+    return this.zone;
+  }
   override now(): Timestamp {
     const wall = this.wallSeconds * 1000 + this.milliseconds;
     return { seconds: Math.floor(wall / 1000), nanoseconds: (wall % 1000) * 1e6 };
@@ -642,7 +767,8 @@ export class Machine extends System {
     if (this.living().length >= this.maxProcesses) return { pid: -EAGAIN, errno: 0, failedStep: "exec" };
     const pid = this.#nextPid++;
     const files = new Map<number, OpenFile>();
-    for (const [to, from] of [plan.stdin, plan.stdout, plan.stderr].entries()) {
+    const moves = [plan.stdin, plan.stdout, plan.stderr, -1, plan.state, plan.newState];
+    for (const [to, from] of moves.entries()) {
       const file = this.#fds.get(from);
       if (file === undefined) continue;
       file.holders++;
@@ -674,9 +800,12 @@ export class Machine extends System {
     const end = milliseconds < 0 ? Number.POSITIVE_INFINITY : this.milliseconds + milliseconds;
     for (;;) {
       this.#ready = fds.map(({ fd, endOnly }) => {
-        const node = this.#fds.get(fd)?.node;
-        if (node === undefined) return true;
-        return endOnly ? node.kind === "fifo" && node.readers === 0 : node.kind !== "fifo" || node.content !== "";
+        const file = this.#fds.get(fd);
+        if (file === undefined) return true;
+        const node = file.node;
+        if (node.kind !== "fifo") return !endOnly;
+        const others = file.reads ? node.writers : node.readers;
+        return others === 0 || (!endOnly && node.content !== "");
       });
       const ready = this.#ready.filter((isReady) => isReady).length;
       if (ready > 0) return ready;
@@ -715,6 +844,15 @@ export class Machine extends System {
   override kept(): string | undefined {
     return undefined;
   }
+}
+
+/** Bytes as a byte string. */
+export function latin(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+}
+function copyText(text: string, into: Uint8Array): number {
+  into.set(Buffer.from(text, "latin1"));
+  return text.length;
 }
 
 // ── programs ──

@@ -1,0 +1,834 @@
+// A log directory: `current`, its rotation into saved files, its processor, and how far it has got with the input.
+// svlogd(8).
+//
+// Input comes in blocks. A block's output is the same whenever it is made: it is known by its place in the input, its
+// stamp and the configuration. So a block that was interrupted, by a full disk or by the end of the process, is simply
+// made once more, and as many bytes of it as were written before are left out (`#done`).
+//
+// A rotation is a list of steps. One that fails is tried again three seconds later, and nothing but this directory waits.
+//
+//    sync ▸ seal ▸ rename ▸ create ▸ unseal ▸ prune          salvage ▸ create ▸ … at the opening after a crash
+
+import type { LogConfig } from "../core/log/config.ts";
+import { parseLogConfig } from "../core/log/config.ts";
+import { Selection } from "../core/log/pattern.ts";
+import { checksumOf, decodeProgress, encodeProgress, lengthOf, Progress, takenOffset } from "../core/log/progress.ts";
+import { bytesToLineEnd, isLabel, isSavedName, labelOf, nextLabel } from "../core/log/rotation.ts";
+import type { Timestamp } from "../core/supervise/service.ts";
+import { describeError, EAGAIN, ENOENT } from "../core/text/errors.ts";
+import type { FileStat, System } from "../system/system.ts";
+import { openAppend, openCreate, openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
+import { LogProcessor } from "./log-processor.ts";
+import type { LogScene } from "./log-scene.ts";
+import { readText } from "./text.ts";
+
+const newline = 10;
+const pauseMilliseconds = 3000;
+const lockTries = 20;
+const lockMilliseconds = 5;
+/** So many times as many files as are kept may wait for a processor that does not keep up. */
+const longestQueue = 10;
+const ENOSPC = 28;
+/** What is longer is none of ours. */
+const maxRecordBytes = 64 * 1024 * 1024;
+
+type Step = "none" | "salvage" | "sync" | "seal" | "rename" | "create" | "unseal" | "prune";
+
+/** The line at a position of the input: it begins there, or a long one goes on, which is selected or not. */
+const lineBegins = 0;
+const lineGoesOn = 1;
+const lineIsDropped = 2;
+
+export class LogDirectory {
+  readonly name: string;
+  readonly #scene: LogScene;
+  readonly #processor: LogProcessor;
+  #config: LogConfig = parseLogConfig("");
+  #selection = new Selection([], "+", "-", true);
+  #printing = new Selection([], "e", "E", false);
+  #checksum = 0;
+  #wasOpened = false;
+  #directory = -1;
+  #lock = -1;
+  #current = -1;
+  /** Length of current. */
+  #bytes = 0;
+  #inode = 0;
+
+  /** Up to here every line of the input is in the log. */
+  #position = 0;
+  #line = lineBegins;
+  /** End of the block that has been begun; -1: none. */
+  #blockEnd = -1;
+  #blockTime: Timestamp = { seconds: 0, nanoseconds: 0 };
+  #lineAfter = lineBegins;
+  /** Bytes of its output that are written. */
+  #done = 0;
+  /** Of these, what the making of the output has not come to yet. */
+  #toSkip = 0;
+
+  readonly #progress = new Progress();
+  #record = new Uint8Array(0);
+  /** What is planned for the window: so much of it is used up, and so much behind that is carried. */
+  #planCount = 0;
+  #planCarry = 0;
+  #isLeading = false;
+  #marksItself = false;
+
+  #step: Step = "none";
+  /** Of the file that is being rotated, and the newest in the directory. */
+  #label = "";
+  #state = "s";
+  #newest = "";
+  /** Files that could not be deleted yet, because they wait for the processor. */
+  #owed = 0;
+  /** What opening it will have been; "": it is open. */
+  #opening: "" | "new" | "append" = "";
+  #rotateAt = -1;
+  #heldUntil = -1;
+  #heldSince = -1;
+  #heldErrno = 0;
+  #heldAt = 0;
+
+  constructor(scene: LogScene, name: string) {
+    this.#scene = scene;
+    this.name = name;
+    this.#processor = new LogProcessor(scene, name);
+  }
+
+  get isOpen(): boolean {
+    return this.#directory >= 0;
+  }
+  get position(): number {
+    return this.#position;
+  }
+  get isInLongLine(): boolean {
+    return this.#line !== lineBegins;
+  }
+  /** Something failed and is waited for. */
+  get isHeld(): boolean {
+    return this.#heldSince >= 0;
+  }
+  get printing(): Selection {
+    return this.#printing;
+  }
+  get prefix(): string {
+    return this.#config.prefix;
+  }
+  get isLocal(): boolean {
+    return this.#config.localTime;
+  }
+  get processor(): LogProcessor {
+    return this.#processor;
+  }
+
+  // ── opening and closing ──
+
+  /**
+   * Opens it, at the start and after a hangup; false: it cannot be used until the next one.
+   * @param at position in the input of the first byte that has not been taken
+   * @param mayResume a progress record in it speaks of this input
+   */
+  open(at: number, mayResume: boolean): boolean {
+    const { system } = this.#scene;
+    this.#forget(at);
+    system.fchdir(this.#scene.home);
+    this.#directory = system.open(this.name, openRead + openNonblocking, 0);
+    if (this.#directory < 0) return this.#refuse("unable to open log directory", this.#directory, false);
+    const entered = system.fchdir(this.#directory);
+    if (entered < 0) return this.#refuse("unable to change directory", entered, true);
+    this.#lock = system.open("lock", openReadWrite + openCreate + openNonblocking, 0o600);
+    const locked = this.#lock < 0 ? this.#lock : this.#takeLock();
+    if (locked < 0) return this.#refuse("unable to lock directory", locked, true);
+    this.#readConfig();
+    const current = system.stat("current", true);
+    if (current.errno !== 0 && current.errno !== ENOENT) {
+      return this.#refuse("unable to stat current", -current.errno, false);
+    }
+    this.#wasOpened = true;
+    const isResumed = mayResume && this.#resume(at, current);
+    const isUnclean = current.bytes > 0 && (current.mode & 0o100) === 0 && !isResumed;
+    this.#opening = current.errno === ENOENT || isUnclean ? "new" : "append";
+    this.#survey();
+    this.#step = isUnclean ? "salvage" : "create";
+    if (isUnclean) this.#chooseLabel("u");
+    this.#carryOn();
+    return true;
+  }
+
+  #forget(at: number): void {
+    this.#position = at;
+    this.#line = lineBegins;
+    this.#blockEnd = -1;
+    this.#done = 0;
+    this.#bytes = 0;
+    this.#step = "none";
+    this.#isLeading = false;
+    this.#label = "";
+    this.#owed = 0;
+    this.#heldUntil = -1;
+    this.#heldSince = -1;
+  }
+
+  /** A child that has only just begun its program may hold the lock for a moment. */
+  #takeLock(): number {
+    const { system } = this.#scene;
+    let locked = system.lock(this.#lock);
+    for (let tries = 0; locked === -EAGAIN && tries < lockTries; tries++) {
+      system.poll([], lockMilliseconds);
+      locked = system.lock(this.#lock);
+    }
+    return locked;
+  }
+
+  #refuse(text: string, result: number, says: boolean): boolean {
+    if (says) this.#scene.info(`close: ${this.#wasOpened ? this.name : ""}`);
+    this.#scene.warn(`${text}: ${this.name}`, -result);
+    this.#release();
+    return false;
+  }
+
+  #release(): void {
+    const { system } = this.#scene;
+    for (const fd of [this.#current, this.#lock, this.#directory]) if (fd >= 0) system.close(fd);
+    this.#current = -1;
+    this.#lock = -1;
+    this.#directory = -1;
+  }
+
+  #readConfig(): void {
+    const scene = this.#scene;
+    const config = readText(scene.system, "config");
+    if (config.errno !== 0 && config.errno !== ENOENT) scene.warn(`unable to read config: ${this.name}`, config.errno);
+    this.#config = parseLogConfig(config.text);
+    this.#selection = new Selection(this.#config.rules, "+", "-", true);
+    this.#printing = new Selection(this.#config.rules, "e", "E", false);
+    this.#checksum = checksumOf(`${scene.options.shape}\n${config.text}`);
+    this.#rotateAt = this.#config.maxSeconds > 0 ? scene.system.monotonic() + this.#config.maxSeconds * 1000 : -1;
+    for (const complaint of this.#config.complaints) {
+      scene.warn(
+        complaint.startsWith("line ") ? `unable to understand config: ${this.name}: ${complaint}` : complaint,
+        0,
+      );
+    }
+    if (config.errno !== ENOENT) scene.info(`read: ${this.name}/config`);
+  }
+
+  /** Goes on where the record in the lock file says, if that is about this input and this current. */
+  #resume(at: number, current: FileStat): boolean {
+    const { system, boot, input } = this.#scene;
+    const record = readRecord(system, this.#lock);
+    if (record === undefined || !isAbout(record, boot, input.inode)) return false;
+    const isSame = current.errno === 0 && current.inode === record.current;
+    if (current.bytes > 0 && !isSame) return false;
+    // Sealed for a rotation, or by another program, which then has added to it.
+    const isSealed = current.bytes > 0 && (current.mode & 0o100) !== 0;
+    if (isSealed && at < record.end && current.bytes !== record.bytes) return false;
+    const written = isSame ? Math.max(0, current.bytes - record.bytes) : 0;
+    if (at >= record.end || (record.isWhole && written > 0)) {
+      this.#position = Math.max(at, record.end);
+      this.#line = at > record.end ? lineBegins : record.lineAfter;
+      return true;
+    }
+    this.#position = Math.max(at, record.position);
+    if (at > record.position) return true;
+    this.#line = record.line;
+    if (record.checksum === this.#checksum) {
+      this.#blockEnd = record.end;
+      this.#blockTime = record.time;
+      this.#lineAfter = record.lineAfter;
+      this.#done = record.done + written;
+    }
+    return true;
+  }
+
+  /** What is in the directory: the newest label, and what an earlier svlogd left to be processed. */
+  #survey(): void {
+    const names: string[] = [];
+    this.#newest = "";
+    this.#processor.reset();
+    const { system } = this.#scene;
+    const listed = system.list(".", names);
+    if (listed < 0) this.#scene.warn(`unable to read directory: ${this.name}`, -listed);
+    for (const name of names) {
+      if (!isSavedName(name)) continue;
+      const label = labelOf(name);
+      if (isLabel(label) && label > this.#newest) this.#newest = label;
+      if (name.endsWith(".u") && this.#config.processor !== "") this.#processor.add(label);
+    }
+  }
+
+  /** `isFinished`: no other directory still needs to know how far this one has got. */
+  close(isFinished: boolean): void {
+    if (!this.isOpen) return;
+    const { system } = this.#scene;
+    if (this.#isLeading && this.isFinished && !isFinished) this.plan(0, this.#scene.input.carried);
+    if (this.#isLeading) system.markTaking(-1, 0); // it would keep the lock
+    this.#scene.info(`close: ${this.name}`);
+    if (this.#current >= 0) {
+      const synced = system.sync(this.#current);
+      if (synced < 0) this.#scene.warn(`unable to fsync current logfile: ${this.name}`, -synced);
+      const isClean = synced === 0 && this.isFinished;
+      const moded = isClean ? system.chmodFd(this.#current, this.#closedMode) : 0;
+      if (moded < 0) this.#scene.warn(`unable to set mode of current: ${this.name}`, -moded);
+      if (this.isFinished && isFinished) system.truncate(this.#lock, 0);
+    }
+    this.#release();
+  }
+
+  /** It has all that was taken from the input, and nothing is under way. */
+  get isFinished(): boolean {
+    return (
+      this.#step === "none" &&
+      this.#blockEnd < 0 &&
+      this.#line === lineBegins &&
+      this.#position <= this.#scene.input.position
+    );
+  }
+
+  get #closedMode(): number {
+    return this.#config.mode + 0o100;
+  }
+
+  // ── progress ──
+
+  /** The record of this directory says from now on what has been taken from the input. */
+  lead(): void {
+    this.#isLeading = true;
+    this.#marksItself = this.#scene.system.markTaking(this.#lock, takenOffset) < 0;
+  }
+
+  /** Says in the record that the first `count` bytes of the window are used up, and the `carry` behind them taken. */
+  plan(count: number, carry: number): void {
+    if (!this.#scene.input.isKept || !this.#isLeading) return;
+    const isPlanned = this.#planCount === count && this.#planCarry === carry;
+    if (isPlanned && this.#scene.input.toTake(count, carry) > 0) return;
+    this.#planCount = count;
+    this.#planCarry = carry;
+    this.#note();
+  }
+  /** That has been done; `isMarked`: and is said in the record already. */
+  taken(isMarked: boolean): void {
+    if (!isMarked) this.#marksItself = true;
+    this.#planCount = 0;
+    this.#planCarry = this.#scene.input.carried;
+    if (!this.#marksItself) return;
+    this.#scene.system.writeAt(this.#lock, this.#record.subarray(takenOffset + 1, takenOffset + 2), takenOffset);
+  }
+
+  /** Writes the record. Where that fails, a kill at the wrong moment doubles a block, which is not worth a stop. */
+  #note(): void {
+    const { input, boot, system } = this.#scene;
+    if (!input.isKept) return;
+    const progress = this.#progress;
+    progress.boot = boot;
+    progress.checksum = this.#checksum;
+    progress.input = input.inode;
+    progress.current = this.#inode;
+    progress.position = this.#position;
+    progress.end = this.#blockEnd < 0 ? this.#position : this.#blockEnd;
+    progress.time = this.#blockTime;
+    progress.done = this.#blockEnd < 0 ? 0 : this.#done;
+    progress.bytes = this.#bytes;
+    progress.line = this.#line;
+    progress.lineAfter = this.#blockEnd < 0 ? this.#line : this.#lineAfter;
+    progress.isWhole = this.#config.udp.port !== 0;
+    progress.isLeading = this.#isLeading;
+    if (this.#isLeading) this.#notePlan();
+    const length = lengthOf(progress);
+    if (this.#record.length < length) this.#record = new Uint8Array(length);
+    encodeProgress(progress, this.#record);
+    system.writeAt(this.#lock, this.#record.subarray(0, length), 0);
+  }
+
+  #notePlan(): void {
+    const { input } = this.#scene;
+    const progress = this.#progress;
+    const count = this.#planCount;
+    const carry = this.#planCarry;
+    const { window, carried } = input;
+    progress.from = input.head;
+    progress.to = input.head + input.toTake(count, carry);
+    progress.sample = window.subarray(carried, Math.min(input.length, carried + 40));
+    progress.sinceBefore = input.carriedSince;
+    progress.sinceAfter = count > 0 || carried === 0 ? this.#scene.time : input.carriedSince;
+    progress.carriedBefore = window.subarray(0, carried);
+    progress.carriedAfter = window.subarray(count, count + carry);
+  }
+
+  // ── taking lines ──
+
+  /** Writes all that it can of what the input shows. */
+  take(now: number): void {
+    if (!this.isOpen || this.#heldUntil > now) return;
+    this.#heldUntil = -1;
+    if (!this.#carryOn()) return;
+    const { input } = this.#scene;
+    if (this.#bytes === 0) this.#skipPeriods(now);
+    if (this.#blockEnd < 0) this.#endHold(now);
+    for (;;) {
+      const from = this.#position - input.position;
+      const to = this.#reach(from);
+      if (to <= from) return;
+      if (!this.#takeBlock(from, to)) return;
+      this.#position = input.position + to;
+      this.#endHold(now);
+    }
+  }
+
+  /** How far the block that begins at `from` goes: whole lines, or what there is of a long one. */
+  #reach(from: number): number {
+    const { input, system, options } = this.#scene;
+    const { window, length } = input;
+    if (from < 0 || from >= length) return from;
+    if (this.#blockEnd >= 0) return Math.min(length, this.#blockEnd - input.position);
+    // A line of its own: it is a datagram, or has a stamp of its own, that of its beginning.
+    if (this.#config.udp.port !== 0 || (from === 0 && input.carried > 0 && options.stamp !== "none")) {
+      const end = system.find(window, from, length, newline);
+      if (end >= 0) return end + 1;
+    }
+    const last = system.findLast(window, from, length, newline);
+    const unfinished = last < 0 ? from : last + 1;
+    const isLong = (last < 0 && this.#line !== lineBegins) || length - unfinished >= options.lineBytes;
+    return isLong ? length : unfinished;
+  }
+
+  #takeBlock(from: number, to: number): boolean {
+    const { input, time } = this.#scene;
+    if (this.#blockEnd < 0) {
+      this.#blockEnd = input.position + to;
+      this.#blockTime = from === 0 && input.carried > 0 ? input.carriedSince : time;
+      this.#lineAfter = this.#lineAt(from, to);
+      this.#done = 0;
+    }
+    this.#planCount = to;
+    this.#planCarry = input.length - to;
+    this.#note();
+    this.#toSkip = this.#done;
+    this.#scene.beginLines(this.#blockTime, this.#config.prefix, this.#config.localTime);
+    if (!this.#write(from, to)) return false;
+    this.#line = this.#lineAfter;
+    this.#blockEnd = -1;
+    this.#done = 0;
+    return true;
+  }
+
+  /** What the line at the end of the block is. */
+  #lineAt(from: number, to: number): number {
+    const { input, system, options } = this.#scene;
+    const last = system.findLast(input.window, from, to, newline);
+    if (last === to - 1) return lineBegins;
+    if (last < 0 && this.#line !== lineBegins) return this.#line;
+    const start = last < 0 ? from : last + 1;
+    const isSelected = this.#selection.selects(input.window, start, Math.min(to, start + options.lineBytes));
+    return isSelected && !this.#config.udpOnly ? lineGoesOn : lineIsDropped;
+  }
+
+  /** Makes the output of [from, to); false: it was interrupted. */
+  #write(from: number, to: number): boolean {
+    const { system, input, copy } = this.#scene;
+    let at = from;
+    if (this.#line !== lineBegins) {
+      const end = system.find(input.window, from, to, newline);
+      at = end < 0 ? to : end + 1;
+      if (this.#line === lineGoesOn && !this.#deliver(input.window, from, at)) return false;
+    }
+    if (at >= to) return true;
+    if (this.#config.udp.port !== 0) return this.#send(at, to);
+    if (!this.#selection.isConstant) return this.#writeSelected(at, to);
+    if (copy.headLength === 0) return this.#deliver(input.window, at, to);
+    return this.#copyLines(at, to) && this.#flush();
+  }
+
+  #writeSelected(from: number, to: number): boolean {
+    const { system, input, options } = this.#scene;
+    const { window } = input;
+    let run = from;
+    let at = from;
+    while (at < to) {
+      const found = system.find(window, at, to, newline);
+      const end = found < 0 ? to : found + 1;
+      const looked = Math.min(found < 0 ? to : found, at + options.lineBytes);
+      if (!this.#selection.selects(window, at, looked)) {
+        if (run < at && !this.#copyLines(run, at)) return false;
+        run = end;
+      }
+      at = end;
+    }
+    if (run < to && !this.#copyLines(run, to)) return false;
+    return this.#flush();
+  }
+
+  /** Puts lines of the window, with their head, into the output, which is delivered when it is full. */
+  #copyLines(from: number, to: number): boolean {
+    const { system, input, copy } = this.#scene;
+    copy.from = from;
+    copy.to = to;
+    for (;;) {
+      system.copyLines(input.window, copy);
+      if (copy.from >= to) return true;
+      if (!this.#flush()) return false;
+    }
+  }
+
+  #flush(): boolean {
+    const { copy } = this.#scene;
+    const length = copy.outLength;
+    copy.outLength = 0;
+    return length === 0 || this.#deliver(copy.out, 0, length);
+  }
+
+  /** One line as a datagram, and what the log gets of it. */
+  #send(from: number, to: number): boolean {
+    const { system, input, options, copy } = this.#scene;
+    const { window } = input;
+    const isComplete = window[to - 1] === newline;
+    const end = isComplete ? to - 1 : to;
+    const looked = Math.min(end, from + options.lineBytes);
+    if (!this.#selection.selects(window, from, looked)) return true;
+    const isLong = looked - from === options.lineBytes;
+    this.#scene.addText(from, looked, isLong ? "...\n" : "\n");
+    const { address, port } = this.#config.udp;
+    const length = copy.outLength;
+    const sent = system.sendDatagram(address, port, copy.out, 0, length);
+    const hasSocket = sent > -1000;
+    if (sent < 0) {
+      const why = hasSocket ? "warning: failure sending through udp: " : "warning: no udp socket available: ";
+      const text = new Uint8Array(why.length + length);
+      append(text, 0, why);
+      text.set(copy.out.subarray(0, length), why.length);
+      const shorter = !hasSocket && isLong ? 3 : 0;
+      if (shorter > 0) text[text.length - 4] = newline;
+      if (!this.#deliver(text, 0, text.length - shorter)) return false;
+    }
+    copy.outLength = 0;
+    return this.#config.udpOnly || (this.#copyLines(from, to) && this.#flush());
+  }
+
+  /** Writes output to current, rotating where the configuration says; false: interrupted. */
+  #deliver(bytes: Uint8Array, from: number, to: number): boolean {
+    const { system, options } = this.#scene;
+    const { maxBytes } = this.#config;
+    const skipped = Math.min(this.#toSkip, to - from);
+    this.#toSkip -= skipped;
+    let at = from + skipped;
+    while (at < to) {
+      let end = to;
+      let isFull = false;
+      if (maxBytes > 0) {
+        if (this.#bytes >= maxBytes && !this.rotate()) return false;
+        end = Math.min(to, at + maxBytes - this.#bytes);
+        const before = bytesToLineEnd(maxBytes, options.lineBytes, this.#bytes);
+        const search = at + Math.max(0, before - 1);
+        const found = before >= 0 && search < end ? system.find(bytes, search, end, newline) : -1;
+        isFull = found >= 0;
+        if (isFull) end = found + 1;
+      }
+      const written = system.write(this.#current, bytes, at, end);
+      if (written <= 0) {
+        if (!this.#makeRoom(written === 0 ? ENOSPC : -written)) return false;
+        continue;
+      }
+      at += written;
+      this.#bytes += written;
+      this.#done += written;
+      if (isFull && at === end && !this.rotate()) return false;
+    }
+    return true;
+  }
+
+  // ── waiting for what failed ──
+
+  /** Says so, and that it will be tried again. */
+  #hold(text: string, errno: number): boolean {
+    this.#scene.pause(`${text}: ${this.name}`, errno);
+    const now = this.#scene.system.monotonic();
+    if (this.#heldSince < 0) {
+      this.#heldSince = now;
+      this.#heldAt = this.#position;
+      this.#heldErrno = errno;
+    }
+    this.#heldUntil = now + pauseMilliseconds;
+    return false;
+  }
+
+  /** A line in the log says how long and how much was held up. */
+  #endHold(now: number): void {
+    if (this.#heldSince < 0 || this.#line !== lineBegins) return;
+    const { input, copy, time } = this.#scene;
+    const seconds = Math.max(1, Math.round((now - this.#heldSince) / 1000));
+    const waited = input.position + input.length - this.#heldAt;
+    const text = `svlogd: warning: ${waited} bytes held up for ${seconds} seconds: ${describeError(this.#heldErrno)}\n`;
+    this.#scene.beginLines(time, this.#config.prefix, this.#config.localTime);
+    const line = new Uint8Array(copy.headLength + text.length);
+    line.set(copy.head.subarray(0, copy.headLength));
+    append(line, copy.headLength, text);
+    this.#toSkip = 0;
+    if (this.#deliver(line, 0, line.length)) this.#heldSince = -1;
+    this.#done = 0;
+  }
+
+  /** On a full disk the oldest file goes, if more are left than must be kept. False: current is held. */
+  #makeRoom(errno: number): boolean {
+    const { maxFiles, minFiles } = this.#config;
+    const { system } = this.#scene;
+    if (errno === ENOSPC && minFiles < maxFiles && system.fchdir(this.#directory) === 0) {
+      const names = this.#savedNames();
+      const oldest = smallest(names);
+      if (names.length > minFiles && oldest !== "") {
+        this.#scene.warn(`out of disk space, delete: ${this.name}/${oldest}`, 0);
+        if (this.#remove(oldest)) return true;
+      }
+    }
+    return this.#hold("unable to write to current", errno);
+  }
+
+  /** When something is to be done without input (monotonic clock, milliseconds); negative: nothing is. */
+  get due(): number {
+    if (!this.isOpen) return -1;
+    const processing = this.#processor.due;
+    const due = this.#heldUntil >= 0 ? this.#heldUntil : this.#bytes > 0 ? this.#rotateAt : -1;
+    return due < 0 || (processing >= 0 && processing < due) ? processing : due;
+  }
+
+  /** An empty file does not age: periods that have passed meanwhile are over. */
+  #skipPeriods(now: number): void {
+    if (this.#rotateAt < 0 || this.#rotateAt > now) return;
+    const period = this.#config.maxSeconds * 1000;
+    this.#rotateAt += Math.ceil((now - this.#rotateAt + 1) / period) * period;
+  }
+
+  /** What is due. */
+  onTime(now: number): void {
+    if (!this.isOpen) return;
+    if (this.#heldUntil >= 0 && this.#heldUntil <= now) this.take(now);
+    if (this.#rotateAt >= 0 && now >= this.#rotateAt && this.#heldUntil < 0 && this.#bytes > 0) {
+      this.#rotateAt = now + this.#config.maxSeconds * 1000;
+      this.rotate();
+    }
+    this.process(now);
+  }
+
+  // ── rotation ──
+
+  /** Rotates current unless it is empty; false: a step failed. */
+  rotate(): boolean {
+    if (this.#step === "none") {
+      if (this.#bytes === 0) return true;
+      this.#step = "sync";
+      this.#chooseLabel(this.#config.processor === "" ? "s" : "u");
+    }
+    return this.#carryOn();
+  }
+
+  #chooseLabel(state: string): void {
+    const { system } = this.#scene;
+    this.#label = nextLabel(system.now(), this.#newest);
+    this.#newest = this.#label;
+    this.#state = state;
+  }
+
+  /** Goes on with what has been begun, from the step that failed. */
+  #carryOn(): boolean {
+    if (this.#step === "none") return true;
+    const { system } = this.#scene;
+    const entered = system.fchdir(this.#directory);
+    if (entered < 0) return this.#hold("unable to change directory, want rotate", -entered);
+    for (;;) {
+      const step: Step = this.#step;
+      if (step === "none") return true;
+      const next: Step = this.#carryOut(step);
+      if (next === step) return false;
+      this.#step = next;
+    }
+  }
+
+  /** The step that comes next; the same one when it failed. */
+  #carryOut(step: Step): Step {
+    const { system } = this.#scene;
+    switch (step) {
+      case "none":
+        return "none";
+      case "salvage": {
+        const renamed = system.rename("current", `${this.#label}.u`);
+        if (renamed < 0) return this.#stay(step, "unable to rename current", renamed);
+        if (this.#config.processor !== "") this.#processor.add(this.#label);
+        return "create";
+      }
+      case "sync": {
+        const synced = system.sync(this.#current);
+        if (synced < 0) return this.#stay(step, "unable to fsync current logfile", synced);
+        this.#note();
+        return "seal";
+      }
+      case "seal": {
+        const moded = system.chmodFd(this.#current, this.#closedMode);
+        return moded < 0 ? this.#stay(step, "unable to set mode of current", moded) : "rename";
+      }
+      case "rename": {
+        const saved = `${this.#label}.${this.#state}`;
+        this.#scene.info(`rename: ${this.name}/current ${saved} ${this.#bytes}`);
+        const renamed = system.stat(saved, false).errno === ENOENT ? system.rename("current", saved) : -17;
+        if (renamed === -17) this.#chooseLabel(this.#state); // somebody has put a file there
+        if (renamed < 0) return this.#stay(step, "unable to rename current", renamed);
+        system.close(this.#current);
+        this.#current = -1;
+        if (this.#state === "u") this.#processor.add(this.#label);
+        return "create";
+      }
+      case "create": {
+        this.#current = system.open("current", openWrite + openAppend + openCreate + openNonblocking, 0o644);
+        const isOpening = this.#opening !== "";
+        if (this.#current < 0) {
+          return this.#stay(step, isOpening ? "unable to open current" : "unable to create new current", this.#current);
+        }
+        const found = system.statFd(this.#current);
+        this.#bytes = found.bytes;
+        this.#inode = found.inode;
+        return "unseal";
+      }
+      case "unseal": {
+        const moded = system.chmodFd(this.#current, this.#config.mode);
+        if (moded < 0) return this.#stay(step, "unable to set mode of current", moded);
+        const opening = this.#opening;
+        this.#opening = "";
+        if (opening === "") this.#note();
+        else this.#scene.info(`${opening}: ${this.name}/current`);
+        return opening === "append" || (opening === "new" && this.#label === "") ? "none" : "prune";
+      }
+      case "prune":
+        this.#label = "";
+        this.#prune();
+        this.#heldUntil = -1;
+        return "none";
+    }
+  }
+
+  #stay(step: Step, text: string, result: number): Step {
+    this.#hold(text, -result);
+    return step;
+  }
+
+  #savedNames(): string[] {
+    const names: string[] = [];
+    const listed = this.#scene.system.list(".", names);
+    if (listed < 0) this.#scene.warn(`unable to read directory: ${this.name}`, -listed);
+    return names.filter((name) => isSavedName(name));
+  }
+
+  /** Deletes what the processor left unfinished, and the oldest file when there are too many. */
+  #prune(): void {
+    const { maxFiles, totalBytes } = this.#config;
+    const kept: string[] = [];
+    for (const name of this.#savedNames()) {
+      if (!name.endsWith("t")) kept.push(name);
+      else if (labelOf(name) !== this.#processor.label) this.#removeLeftOver(name);
+    }
+    if (maxFiles > 0 && kept.length > maxFiles && this.#deleteOldest(kept) < 0) this.#owed++;
+    if (totalBytes > 0) this.#pruneToTotal(kept);
+  }
+
+  #pruneToTotal(kept: string[]): void {
+    const { system } = this.#scene;
+    let total = this.#config.maxBytes;
+    for (const name of kept) total += system.stat(name, false).bytes;
+    while (total > this.#config.totalBytes) {
+      const freed = this.#deleteOldest(kept);
+      if (freed < 0) return;
+      total -= freed;
+    }
+  }
+
+  #removeLeftOver(name: string): void {
+    const unlinked = this.#scene.system.unlink(name);
+    if (unlinked < 0) this.#scene.warn(`unable to unlink processor leftover: ${name}`, -unlinked);
+  }
+
+  /** Deletes the oldest that need not be processed first, and takes it out of `names`. Its size, or -1. */
+  #deleteOldest(names: string[]): number {
+    const { maxFiles } = this.#config;
+    const mayWait = maxFiles === 0 || this.#processor.waiting <= maxFiles * longestQueue;
+    const candidates = names.filter((name) => {
+      const label = labelOf(name);
+      if (label === this.#processor.label || label === this.#newest) return false;
+      return !mayWait || !this.#processor.isWaiting(label);
+    });
+    const oldest = smallest(candidates);
+    if (oldest === "") return -1;
+    const { bytes } = this.#scene.system.stat(oldest, false);
+    if (this.#processor.isWaiting(labelOf(oldest)) && oldest.endsWith(".u")) {
+      this.#scene.warn(`processor too slow, delete: ${this.name}/${oldest}`, 0);
+    } else this.#scene.info(`delete: ${this.name}/${oldest}`);
+    if (!this.#remove(oldest)) return -1;
+    names.splice(names.indexOf(oldest), 1);
+    return bytes;
+  }
+
+  #remove(name: string): boolean {
+    this.#processor.forget(labelOf(name));
+    const unlinked = this.#scene.system.unlink(name);
+    if (unlinked < 0) this.#scene.warn(`unable to unlink oldest logfile: ${this.name}`, -unlinked);
+    return unlinked >= 0;
+  }
+
+  // ── processor ──
+
+  /** Whether that was the processor's child. */
+  ended(pid: number, waitStatus: number, now: number): boolean {
+    const isThere = this.#scene.system.fchdir(this.#directory) >= 0;
+    return this.#processor.ended(pid, waitStatus, now, isThere);
+  }
+
+  /** Lets the processor go on. */
+  process(now: number): void {
+    const due = this.#processor.due;
+    if (!this.isOpen || due < 0 || due > now) return;
+    if (this.#scene.system.fchdir(this.#directory) < 0) return;
+    if (!this.#processor.goOn(this.#config.processor, this.#closedMode, now)) return;
+    if (this.#owed > 0) {
+      this.#owed--;
+      this.#prune();
+    }
+    this.#processor.goOn(this.#config.processor, this.#closedMode, now);
+  }
+}
+
+/** Whether a record is about this input, in this boot. */
+export function isAbout(record: Progress, boot: string, inode: number): boolean {
+  return boot.length === 36 && record.boot === boot && inode !== 0 && record.input === inode;
+}
+
+/** The progress record in a log directory's lock file. */
+export function readProgress(scene: LogScene, name: string): Progress | undefined {
+  const { system } = scene;
+  system.fchdir(scene.home);
+  const lock = system.open(`${name}/lock`, openRead + openNonblocking, 0);
+  if (lock < 0) return undefined;
+  const record = readRecord(system, lock);
+  system.close(lock);
+  const current = system.stat(`${name}/current`, true);
+  if (record !== undefined && current.bytes > 0) {
+    const isClosed = (current.mode & 0o100) !== 0 && current.bytes !== record.bytes;
+    record.isStale = isClosed || current.inode !== record.current;
+  }
+  return record;
+}
+
+function readRecord(system: System, fd: number): Progress | undefined {
+  const length = system.statFd(fd).bytes;
+  if (length === 0 || length > maxRecordBytes) return undefined;
+  const bytes = new Uint8Array(length);
+  return system.readAt(fd, bytes, 0) === length ? decodeProgress(bytes) : undefined;
+}
+
+function append(bytes: Uint8Array, at: number, text: string): number {
+  for (let i = 0; i < text.length && at + i < bytes.length; i++) bytes[at + i] = text.charCodeAt(i) % 256;
+  return at + text.length;
+}
+
+/** The first in byte order; "": there is none. */
+function smallest(names: readonly string[]): string {
+  let first = "";
+  for (const name of names) if (first === "" || String(name) < first) first = name;
+  return first;
+}
