@@ -1,6 +1,6 @@
 // svlogd(8): writes the lines of its standard input to log directories, which it rotates.
 
-import type { Progress } from "../core/log/progress.ts";
+import { Progress } from "../core/log/progress.ts";
 import { Replacement } from "../core/log/replacement.ts";
 import type { StampForm } from "../core/log/stamp.ts";
 import { parseOptions } from "../core/process/options.ts";
@@ -22,6 +22,8 @@ const standardBufferBytes = 1024;
 const newline = 10;
 /** How long a processor may take to end when svlogd is told to end. */
 const farewellMilliseconds = 5000;
+/** How long nothing comes before a wait counts as a long one. */
+const quietMilliseconds = 100;
 /** How often the others look for lines while a directory is held. */
 const heldLookMilliseconds = 100;
 
@@ -143,10 +145,15 @@ class Logger {
     const input = this.#input;
     let best: Progress | undefined;
     let orphan: Progress | undefined;
+    // Where the count begins anew, it begins behind all that older records, which stay for a while, may say.
+    let behind = 0;
     for (const directory of this.#directories) {
       const record = readProgress(this.#scene, directory.name);
-      if (record === undefined || !record.isLeading) continue;
-      if (record.isStale || !isAbout(record, this.#scene.boot, input.inode)) orphan = record;
+      if (record === undefined) continue;
+      const isOurs = isAbout(record, this.#scene.boot, input.inode);
+      if (isOurs) behind = Math.max(behind, record.end + 1, record.to + 1);
+      if (!record.isLeading) continue;
+      if (record.isStale || !isOurs) orphan = record;
       else if (record.isTaken || this.#isWaiting(record.sample)) {
         if (best === undefined || headOf(record) > headOf(best)) best = record;
       }
@@ -156,17 +163,18 @@ class Logger {
       input.continueAt(headOf(best), carried, best.isTaken ? best.sinceAfter : best.sinceBefore);
       return true;
     }
-    if (orphan !== undefined) this.#adopt(orphan);
+    this.#beginAnew(behind, orphan);
     return false;
   }
 
-  #adopt(orphan: Progress): void {
-    const carried = orphan.isTaken ? orphan.carriedAfter : orphan.carriedBefore;
-    if (carried.length === 0) return;
-    const line = new Uint8Array(carried.length + 1);
+  #beginAnew(at: number, orphan: Progress | undefined): void {
+    const one = orphan ?? new Progress();
+    const carried = one.isTaken ? one.carriedAfter : one.carriedBefore;
+    const line = new Uint8Array(carried.length === 0 ? 0 : carried.length + 1);
     line.set(carried);
-    line[carried.length] = newline;
-    this.#input.continueAt(line.length, line, orphan.isTaken ? orphan.sinceAfter : orphan.sinceBefore);
+    if (line.length > 0) line[carried.length] = newline;
+    if (at + line.length === 0) return;
+    this.#input.continueAt(at + line.length, line, one.isTaken ? one.sinceAfter : one.sinceBefore);
   }
 
   /** Whether the input begins with these bytes. */
@@ -204,11 +212,22 @@ class Logger {
   work(): void {
     let milliseconds = 0;
     while (!this.#isOver) {
-      this.#hear(awaitHappenings(this.#system, { fds: this.#awaited(), milliseconds }));
+      const happenings = awaitHappenings(this.#system, { fds: this.#awaited(), milliseconds });
+      this.#hear(happenings);
       const isBusy = this.#pump();
       this.#obey();
-      milliseconds = isBusy ? 0 : this.#untilDue();
+      const wait = isBusy ? 0 : this.#untilDue();
+      const isQuiet = milliseconds === quietMilliseconds && happenings.every((heard) => heard.kind === "deadline");
+      // Memory is given back when a moment has passed without a line, not between any two.
+      milliseconds = wait >= 0 && wait <= quietMilliseconds ? wait : isQuiet ? this.#rest(wait) : quietMilliseconds;
     }
+  }
+
+  /** Before a long wait of so many milliseconds. */
+  #rest(wait: number): number {
+    this.#scene.shrink();
+    this.#leader?.rest();
+    return wait;
   }
 
   #awaited(): { readonly fd: number; readonly endOnly: boolean }[] {
@@ -334,7 +353,6 @@ class Logger {
     }
     let wait = due < 0 ? -1 : Math.max(0, due - this.#system.monotonic());
     if (this.#isAnyHeld() && !this.#input.hasEnded) wait = Math.min(wait, heldLookMilliseconds);
-    if (wait < 0 || wait > 100) this.#scene.shrink();
     return wait;
   }
 
@@ -342,7 +360,7 @@ class Logger {
 
   #print(): void {
     const input = this.#input;
-    if (this.#directories.every((directory) => directory.printing.isConstant)) return;
+    if (this.#directories.every((directory) => directory.printing.takesNone)) return;
     const { window } = input;
     let at = Math.max(0, this.#printed - input.position);
     while (at < input.length) {
@@ -362,7 +380,8 @@ class Logger {
     const { window } = this.#input;
     const { copy } = this.#scene;
     for (const directory of this.#directories) {
-      if (!directory.isOpen || !directory.printing.selects(window, from, to)) continue;
+      const { printing } = directory;
+      if (!directory.isOpen || !printing.selects(window, from, to)) continue;
       this.#scene.beginLines(this.#timeOf(from), directory.prefix, directory.isLocal);
       this.#scene.addText(from, to, to - from === this.#lineBytes ? "...\n" : "\n");
       this.#system.write(2, copy.out, 0, copy.outLength);

@@ -10,6 +10,8 @@ import type { System } from "../system/system.ts";
 import { LineCopy } from "../system/system.ts";
 
 const program = "svlogd";
+/** With a larger one there is so much to do that memory does not count. */
+const largeWindow = 4096;
 
 export interface LogOptions {
   /** Bytes of a line that are looked at, replaced and copied; more makes it a long line. */
@@ -57,7 +59,8 @@ export class LogScene {
     const zone = isLocal && this.options.stamp !== "none" ? this.system.zoneSeconds(time.seconds) : utc;
     this.#setHead(describeStamp(this.options.stamp, time, zone) + prefix);
     const copy = this.copy;
-    const room = Math.max(4000, this.input.window.length > 4000 ? 131072 : 0, this.input.window.length + head(copy));
+    const length = this.input.window.length;
+    const room = Math.max(length > largeWindow ? 131072 : 0, length + copy.headLength + 16);
     if (copy.out.length < room) copy.out = new Uint8Array(room);
     copy.outLength = 0;
   }
@@ -83,11 +86,7 @@ export class LogScene {
 
   /** Gives back memory: before a long wait. */
   shrink(): void {
-    if (this.copy.out.length > 4096) this.copy.out = new Uint8Array(0);
+    if (this.copy.out.length > largeWindow) this.copy.out = new Uint8Array(0);
     this.input.shrink();
   }
-}
-
-function head(copy: LineCopy): number {
-  return copy.headLength + 16;
 }

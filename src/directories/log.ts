@@ -69,10 +69,13 @@ export class LogDirectory {
 
   readonly #progress = new Progress();
   #record = new Uint8Array(0);
+  readonly #nothing = new Uint8Array(0);
   /** What is planned for the window: so much of it is used up, and so much behind that is carried. */
   #planCount = 0;
   #planCarry = 0;
   #isLeading = false;
+  /** The kernel will store the byte `taken`; or it cannot, and we do. */
+  #isMarking = false;
   #marksItself = false;
 
   #step: Step = "none";
@@ -225,7 +228,8 @@ export class LogDirectory {
     const isSealed = current.bytes > 0 && (current.mode & 0o100) !== 0;
     if (isSealed && at < record.end && current.bytes !== record.bytes) return false;
     const written = isSame ? Math.max(0, current.bytes - record.bytes) : 0;
-    if (at >= record.end || (record.isWhole && written > 0)) {
+    const hasBlock = record.position < record.end;
+    if (at >= record.end || !hasBlock || (record.isWhole && written > 0)) {
       this.#position = Math.max(at, record.end);
       this.#line = at > record.end ? lineBegins : record.lineAfter;
       return true;
@@ -263,7 +267,7 @@ export class LogDirectory {
     if (!this.isOpen) return;
     const { system } = this.#scene;
     if (this.#isLeading && this.isFinished && !isFinished) this.plan(0, this.#scene.input.carried);
-    if (this.#isLeading) system.markTaking(-1, 0); // it would keep the lock
+    if (this.#isLeading) this.rest(); // a mapping would keep the lock
     this.#scene.info(`close: ${this.name}`);
     if (this.#current >= 0) {
       const synced = system.sync(this.#current);
@@ -295,21 +299,35 @@ export class LogDirectory {
   /** The record of this directory says from now on what has been taken from the input. */
   lead(): void {
     this.#isLeading = true;
-    this.#marksItself = this.#scene.system.markTaking(this.#lock, takenOffset) < 0;
+    this.#marksItself = false;
+    this.#isMarking = false;
+  }
+  /** A long wait begins. */
+  rest(): void {
+    if (this.#isMarking) this.#scene.system.markTaking(-1, 0);
+    this.#isMarking = false;
   }
 
   /** Says in the record that the first `count` bytes of the window are used up, and the `carry` behind them taken. */
   plan(count: number, carry: number): void {
-    if (!this.#scene.input.isKept || !this.#isLeading) return;
+    const { system, input } = this.#scene;
+    if (!input.isKept || !this.#isLeading) return;
+    if (!this.#isMarking && !this.#marksItself) {
+      this.#isMarking = system.markTaking(this.#lock, takenOffset) >= 0;
+      this.#marksItself = !this.#isMarking;
+    }
     const isPlanned = this.#planCount === count && this.#planCarry === carry;
-    if (isPlanned && this.#scene.input.toTake(count, carry) > 0) return;
+    if (isPlanned && input.toTake(count, carry) > 0) return;
     this.#planCount = count;
     this.#planCarry = carry;
     this.#note();
   }
   /** That has been done; `isMarked`: and is said in the record already. */
   taken(isMarked: boolean): void {
-    if (!isMarked) this.#marksItself = true;
+    if (!isMarked) {
+      this.#marksItself = true;
+      this.#isMarking = false;
+    }
     this.#planCount = 0;
     this.#planCarry = this.#scene.input.carried;
     if (!this.#marksItself) return;
@@ -339,6 +357,9 @@ export class LogDirectory {
     if (this.#record.length < length) this.#record = new Uint8Array(length);
     encodeProgress(progress, this.#record);
     system.writeAt(this.#lock, this.#record.subarray(0, length), 0);
+    progress.sample = this.#nothing; // none of them keeps the window
+    progress.carriedBefore = this.#nothing;
+    progress.carriedAfter = this.#nothing;
   }
 
   #notePlan(): void {
@@ -365,14 +386,14 @@ export class LogDirectory {
     if (!this.#carryOn()) return;
     const { input } = this.#scene;
     if (this.#bytes === 0) this.#skipPeriods(now);
-    if (this.#blockEnd < 0) this.#endHold(now);
+    if (this.#blockEnd < 0 && !this.#endHold(now)) return;
     for (;;) {
       const from = this.#position - input.position;
       const to = this.#reach(from);
       if (to <= from) return;
       if (!this.#takeBlock(from, to)) return;
       this.#position = input.position + to;
-      this.#endHold(now);
+      if (!this.#endHold(now)) return;
     }
   }
 
@@ -387,10 +408,15 @@ export class LogDirectory {
       const end = system.find(window, from, length, newline);
       if (end >= 0) return end + 1;
     }
-    const last = system.findLast(window, from, length, newline);
+    return this.#reachAll(from);
+  }
+
+  #reachAll(from: number): number {
+    const { input, system, options } = this.#scene;
+    const last = system.findLast(input.window, from, input.length, newline);
     const unfinished = last < 0 ? from : last + 1;
-    const isLong = (last < 0 && this.#line !== lineBegins) || length - unfinished >= options.lineBytes;
-    return isLong ? length : unfinished;
+    const isLong = (last < 0 && this.#line !== lineBegins) || input.length - unfinished >= options.lineBytes;
+    return isLong ? input.length : unfinished;
   }
 
   #takeBlock(from: number, to: number): boolean {
@@ -401,8 +427,8 @@ export class LogDirectory {
       this.#lineAfter = this.#lineAt(from, to);
       this.#done = 0;
     }
-    this.#planCount = to;
-    this.#planCarry = input.length - to;
+    this.#planCount = this.#reachAll(from);
+    this.#planCarry = input.length - this.#planCount;
     this.#note();
     this.#toSkip = this.#done;
     this.#scene.beginLines(this.#blockTime, this.#config.prefix, this.#config.localTime);
@@ -435,27 +461,19 @@ export class LogDirectory {
     }
     if (at >= to) return true;
     if (this.#config.udp.port !== 0) return this.#send(at, to);
-    if (!this.#selection.isConstant) return this.#writeSelected(at, to);
+    if (this.#selection.takesNone) return true;
+    if (!this.#selection.takesAll) return this.#writeSelected(at, to);
     if (copy.headLength === 0) return this.#deliver(input.window, at, to);
     return this.#copyLines(at, to) && this.#flush();
   }
 
   #writeSelected(from: number, to: number): boolean {
-    const { system, input, options } = this.#scene;
-    const { window } = input;
-    let run = from;
-    let at = from;
-    while (at < to) {
-      const found = system.find(window, at, to, newline);
-      const end = found < 0 ? to : found + 1;
-      const looked = Math.min(found < 0 ? to : found, at + options.lineBytes);
-      if (!this.#selection.selects(window, at, looked)) {
-        if (run < at && !this.#copyLines(run, at)) return false;
-        run = end;
-      }
-      at = end;
+    const { input, options } = this.#scene;
+    const selection = this.#selection;
+    const runs = selection.findRuns(input.window, from, to, options.lineBytes);
+    for (let run = 0; run < runs; run++) {
+      if (!this.#copyLines(from + selection.runStart(run), from + selection.runEnd(run))) return false;
     }
-    if (run < to && !this.#copyLines(run, to)) return false;
     return this.#flush();
   }
 
@@ -552,9 +570,9 @@ export class LogDirectory {
     return false;
   }
 
-  /** A line in the log says how long and how much was held up. */
-  #endHold(now: number): void {
-    if (this.#heldSince < 0 || this.#line !== lineBegins) return;
+  /** A line in the log says how long and how much was held up; false: it could not be written. */
+  #endHold(now: number): boolean {
+    if (this.#heldSince < 0 || this.#line !== lineBegins) return true;
     const { input, copy, time } = this.#scene;
     const seconds = Math.max(1, Math.round((now - this.#heldSince) / 1000));
     const waited = input.position + input.length - this.#heldAt;
@@ -564,8 +582,18 @@ export class LogDirectory {
     line.set(copy.head.subarray(0, copy.headLength));
     append(line, copy.headLength, text);
     this.#toSkip = 0;
-    if (this.#deliver(line, 0, line.length)) this.#heldSince = -1;
     this.#done = 0;
+    const isWritten = this.#deliver(line, 0, line.length);
+    if (isWritten) this.#heldSince = -1;
+    else this.#takeBack(this.#done);
+    this.#done = 0;
+    return isWritten;
+  }
+
+  /** A part of a line that is written anew later. */
+  #takeBack(bytes: number): void {
+    if (bytes === 0 || bytes > this.#bytes) return;
+    if (this.#scene.system.truncate(this.#current, this.#bytes - bytes) >= 0) this.#bytes -= bytes;
   }
 
   /** On a full disk the oldest file goes, if more are left than must be kept. False: current is held. */
@@ -663,11 +691,12 @@ export class LogDirectory {
       }
       case "seal": {
         const moded = system.chmodFd(this.#current, this.#closedMode);
-        return moded < 0 ? this.#stay(step, "unable to set mode of current", moded) : "rename";
+        if (moded < 0) return this.#stay(step, "unable to set mode of current", moded);
+        this.#scene.info(`rename: ${this.name}/current ${this.#label}.${this.#state} ${this.#bytes}`);
+        return "rename";
       }
       case "rename": {
         const saved = `${this.#label}.${this.#state}`;
-        this.#scene.info(`rename: ${this.name}/current ${saved} ${this.#bytes}`);
         const renamed = system.stat(saved, false).errno === ENOENT ? system.rename("current", saved) : -17;
         if (renamed === -17) this.#chooseLabel(this.#state); // somebody has put a file there
         if (renamed < 0) return this.#stay(step, "unable to rename current", renamed);

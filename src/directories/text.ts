@@ -6,7 +6,7 @@ import { openNonblocking, openRead } from "../system/system.ts";
 export function readText(system: System, path: string): Text {
   const fd = system.open(path, openRead + openNonblocking, 0);
   if (fd < 0) return { errno: -fd, text: "" };
-  const bytes = new Uint8Array(1024);
+  const bytes = new Uint8Array(900);
   let text = "";
   let length = system.read(fd, bytes);
   for (; length > 0; length = system.read(fd, bytes)) {

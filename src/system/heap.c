@@ -12,24 +12,25 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Classes 1 to 64: blocks of 16 to 1024 bytes; then doubling up to 64 KB; larger ones are mapped one by one. */
-enum { small_classes = 64, large_classes = 6, own_mapping = 255 };
+/* Classes 1 to 80: blocks of 16 to 1280 bytes; then doubling up to 20 KB; larger ones are mapped one by one. */
+enum { small_classes = 80, large_classes = 4, largest_small = small_classes * 16, own_mapping = 255 };
+enum { largest = largest_small << large_classes };
 struct block {
   uint64_t class;
   struct block *next; /* only while free: the payload begins here */
 };
 static struct block *free_blocks[small_classes + large_classes + 1];
 
-__attribute__((section(".bss.zz_0heap"), aligned(16))) static char first_chunk[12 * 1024];
+__attribute__((section(".bss.zz_0heap"), aligned(16))) static char first_chunk[16 * 1024];
 static char *fresh = first_chunk + 8, *fresh_end = first_chunk + sizeof first_chunk;
 
 static size_t size_of(unsigned class) {
-  return class <= small_classes ? (size_t) class * 16 : (size_t)1024 << (class - small_classes);
+  return class <= small_classes ? (size_t) class * 16 : (size_t)largest_small << (class - small_classes);
 }
 
 static unsigned class_for(size_t payload) {
   size_t whole = payload + 8;
-  if (whole <= 1024) return (unsigned)((whole + 15) / 16);
+  if (whole <= largest_small) return (unsigned)((whole + 15) / 16);
   unsigned class = small_classes + 1;
   while (size_of(class) < whole) class ++;
   return class;
@@ -41,7 +42,7 @@ static void *map(size_t bytes) {
 }
 
 void *malloc(size_t size) {
-  if (size > 64 * 1024 - 8) { /* | length | class | payload: 16 bytes in front keep the alignment */
+  if (size > largest - 8) { /* | length | class | payload: 16 bytes in front keep the alignment */
     if (size > PTRDIFF_MAX - 8192) return errno = ENOMEM, NULL;
     size_t whole = (size + 16 + 4095) & ~(size_t)4095;
     uint64_t *at = map(whole);
@@ -83,7 +84,8 @@ void *calloc(size_t count, size_t size) {
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) return errno = ENOMEM, NULL;
   void *payload = malloc(bytes);
-  return payload ? memset(payload, 0, bytes) : NULL;
+  if (!payload || bytes > largest - 8) return payload; /* a fresh mapping is all zero */
+  return memset(payload, 0, bytes);
 }
 
 void *realloc(void *payload, size_t size) {

@@ -10,7 +10,7 @@ import { EAGAIN } from "../core/text/errors.ts";
 import type { System } from "./system.ts";
 
 /** What a window has room for before that has proved too little: no more memory than a quiet log needs. */
-const smallBytes = 2000;
+const smallBytes = 900;
 /** How far a pipe is widened when something in it must wait; more needs a privilege. */
 const widestBytes = 1024 * 1024;
 

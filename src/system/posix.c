@@ -415,12 +415,12 @@ double posix_send_datagram(double address, double port, const uint8_t *bytes, si
                            double to) {
   if (!IN_RANGE(address, 0, 4294967295.0) || !IN_RANGE(port, 1, 65535) || !IS_SPAN(from, to, bytes_length))
     return -EINVAL;
-  struct sockaddr_in there = {.sin_family = AF_INET,
-                              .sin_port = htons((uint16_t)port),
-                              .sin_addr.s_addr = htonl((uint32_t)address)};
+  struct sockaddr_in there = {
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl((uint32_t)address)};
   int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (s < 0) return -(1000.0 + errno);
-  double sent = result(sendto(s, bytes + (size_t)from, (size_t)(to - from), 0, (struct sockaddr *)&there, sizeof there));
+  double sent =
+      result(sendto(s, bytes + (size_t)from, (size_t)(to - from), 0, (struct sockaddr *)&there, sizeof there));
   close(s);
   return sent;
 }
@@ -439,6 +439,21 @@ double posix_find_last(const uint8_t *bytes, size_t bytes_length, double from, d
   return at ? (double)(at - bytes) : -1;
 }
 
+/* Eight bytes at a time: most lines are too short for memcpy to be worth a call. */
+static inline uint64_t load(const uint8_t *at) {
+  uint64_t word;
+  __builtin_memcpy(&word, at, 8);
+  return word;
+}
+
+static inline void store(uint8_t *at, uint64_t word) { __builtin_memcpy(at, &word, 8); }
+
+/* Bit 7 of every byte that is a newline (and perhaps of bytes behind the first one). */
+static inline uint64_t newlines(uint64_t word) {
+  uint64_t x = word ^ 0x0a0a0a0a0a0a0a0aULL;
+  return (x - 0x0101010101010101ULL) & ~x & 0x8080808080808080ULL;
+}
+
 /* Copies the lines of [from, to), each behind `head`, until `out` has no room for one. Two doubles: where it stopped in
    the source and in `out`. */
 double posix_copy_lines(const uint8_t *source, size_t source_length, double from, double to, const uint8_t *head,
@@ -451,14 +466,29 @@ double posix_copy_lines(const uint8_t *source, size_t source_length, double from
   uint8_t *put = (uint8_t *)out + (size_t)out_bytes, *limit = (uint8_t *)out + out_length;
   size_t before = (size_t)head_bytes;
   while (at < end) {
-    const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
-    size_t length = (size_t)((newline ? newline + 1 : end) - at);
-    if ((size_t)(limit - put) < before + length) break;
-    memcpy(put, head, before);
-    memcpy(put + before, at, length);
-    put += before + length;
-    at += length;
+    const uint8_t *line = at;
+    uint8_t *start = put;
+    if ((size_t)(limit - put) < before + 16) break;
+    size_t i = 0;
+    for (; i + 8 <= before; i += 8) store(put + i, load(head + i));
+    for (; i < before; i++) put[i] = head[i];
+    put += before;
+    for (;;) {
+      if (end - at >= 8 && limit - put >= 8) {
+        uint64_t word = load(at), found = newlines(word);
+        store(put, word);
+        size_t length = found ? (size_t)__builtin_ctzll(found) / 8 + 1 : 8;
+        at += length;
+        put += length;
+        if (found) break;
+      } else if (at == end) break;
+      else if (put == limit) { /* no room for the whole line */ at = line;
+        put = start;
+        goto full;
+      } else if ((*put++ = *at++) == '\n') break;
+    }
   }
+full:;
   double d[2] = {(double)(at - source), (double)(put - out)};
   memcpy((uint8_t *)reached, d, 16);
   return 0;
