@@ -6,7 +6,8 @@ import type { StampForm } from "../core/log/stamp.ts";
 import { parseOptions } from "../core/process/options.ts";
 import type { Timestamp } from "../core/supervise/service.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
-import { isAbout, LogDirectory, readProgress } from "../directories/log.ts";
+import { LogDirectory } from "../directories/log.ts";
+import { isAbout, readProgress } from "../directories/log-record.ts";
 import { LogScene } from "../directories/log-scene.ts";
 import { readBootId } from "../directories/processes.ts";
 import { orFail, SystemError } from "../system/errors.ts";
@@ -189,7 +190,7 @@ class Logger {
   #chooseLeader(): void {
     this.#leader = this.#directories.find((directory) => directory.isOpen);
     if (this.#leader === undefined) throw new SystemError("no functional log directories.", 0);
-    this.#leader.lead();
+    this.#leader.record.lead();
   }
 
   #reopen(): void {
@@ -226,7 +227,7 @@ class Logger {
   /** Before a long wait of so many milliseconds. */
   #rest(wait: number): number {
     this.#scene.shrink();
-    this.#leader?.rest();
+    this.#leader?.record.rest();
     return wait;
   }
 
@@ -317,8 +318,8 @@ class Logger {
     // The beginning of a line is taken as well: an empty pipe can be waited for.
     const carry = this.#isAnyHeld() ? Math.max(0, input.carried - count) : input.length - count;
     if (count === 0 && input.toTake(count, carry) === 0) return;
-    this.#leader.plan(count, carry);
-    this.#leader.taken(input.settle(count, carry, this.#scene.time));
+    this.#leader.record.plan(count, carry);
+    this.#leader.record.taken(input.settle(count, carry, this.#scene.time));
   }
 
   /** A last line without newline is given one. */

@@ -12,25 +12,23 @@
 import type { LogConfig } from "../core/log/config.ts";
 import { parseLogConfig } from "../core/log/config.ts";
 import { Selection } from "../core/log/pattern.ts";
-import { checksumOf, decodeProgress, encodeProgress, lengthOf, Progress, takenOffset } from "../core/log/progress.ts";
-import { bytesToLineEnd, isLabel, isSavedName, labelOf, nextLabel } from "../core/log/rotation.ts";
-import type { Timestamp } from "../core/supervise/service.ts";
+import type { Progress } from "../core/log/progress.ts";
+import { checksumOf } from "../core/log/progress.ts";
+import { bytesToLineEnd } from "../core/log/rotation.ts";
 import { describeError, EAGAIN, ENOENT } from "../core/text/errors.ts";
-import type { FileStat, System } from "../system/system.ts";
+import type { FileStat } from "../system/system.ts";
 import { openAppend, openCreate, openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
 import { LogProcessor } from "./log-processor.ts";
+import { isAbout, LogRecord } from "./log-record.ts";
 import type { LogScene } from "./log-scene.ts";
+import { SavedFiles } from "./saved-files.ts";
 import { readText } from "./text.ts";
 
 const newline = 10;
 const pauseMilliseconds = 3000;
 const lockTries = 20;
 const lockMilliseconds = 5;
-/** So many times as many files as are kept may wait for a processor that does not keep up. */
-const longestQueue = 10;
 const ENOSPC = 28;
-/** What is longer is none of ours. */
-const maxRecordBytes = 64 * 1024 * 1024;
 
 type Step = "none" | "salvage" | "sync" | "seal" | "rename" | "create" | "unseal" | "prune";
 
@@ -43,48 +41,27 @@ export class LogDirectory {
   readonly name: string;
   readonly #scene: LogScene;
   readonly #processor: LogProcessor;
+  readonly #files: SavedFiles;
+  #configText = "";
   #config: LogConfig = parseLogConfig("");
   #selection = new Selection([], "+", "-", true);
   #printing = new Selection([], "e", "E", false);
-  #checksum = 0;
   #wasOpened = false;
   #directory = -1;
   #lock = -1;
   #current = -1;
-  /** Length of current. */
-  #bytes = 0;
-  #inode = 0;
-
-  /** Up to here every line of the input is in the log. */
-  #position = 0;
-  #line = lineBegins;
-  /** End of the block that has been begun; -1: none. */
-  #blockEnd = -1;
-  #blockTime: Timestamp = { seconds: 0, nanoseconds: 0 };
-  #lineAfter = lineBegins;
-  /** Bytes of its output that are written. */
-  #done = 0;
-  /** Of these, what the making of the output has not come to yet. */
+  /** Where it is: position in the input, the block that has been begun, and how much of that is written. */
+  readonly #work: Progress;
+  readonly #record: LogRecord;
+  /** Current may end within a line of a block that is made anew, because the configuration has changed. */
+  #mustEndLine = false;
+  /** Bytes of the block that are written already, and that the making of its output has not come to yet. */
   #toSkip = 0;
 
-  readonly #progress = new Progress();
-  #record = new Uint8Array(0);
-  readonly #nothing = new Uint8Array(0);
-  /** What is planned for the window: so much of it is used up, and so much behind that is carried. */
-  #planCount = 0;
-  #planCarry = 0;
-  #isLeading = false;
-  /** The kernel will store the byte `taken`; or it cannot, and we do. */
-  #isMarking = false;
-  #marksItself = false;
-
   #step: Step = "none";
-  /** Of the file that is being rotated, and the newest in the directory. */
+  /** Of the file that is being rotated. */
   #label = "";
   #state = "s";
-  #newest = "";
-  /** Files that could not be deleted yet, because they wait for the processor. */
-  #owed = 0;
   /** What opening it will have been; "": it is open. */
   #opening: "" | "new" | "append" = "";
   #rotateAt = -1;
@@ -97,16 +74,19 @@ export class LogDirectory {
     this.#scene = scene;
     this.name = name;
     this.#processor = new LogProcessor(scene, name);
+    this.#files = new SavedFiles(scene, name, this.#processor);
+    this.#record = new LogRecord(scene);
+    this.#work = this.#record.work;
   }
 
   get isOpen(): boolean {
     return this.#directory >= 0;
   }
   get position(): number {
-    return this.#position;
+    return this.#work.position;
   }
   get isInLongLine(): boolean {
-    return this.#line !== lineBegins;
+    return this.#work.line !== lineBegins;
   }
   /** Something failed and is waited for. */
   get isHeld(): boolean {
@@ -123,6 +103,13 @@ export class LogDirectory {
   }
   get processor(): LogProcessor {
     return this.#processor;
+  }
+  get record(): LogRecord {
+    return this.#record;
+  }
+  /** A block has been begun. */
+  get #hasBlock(): boolean {
+    return this.#work.end > this.#work.position;
   }
 
   // ── opening and closing ──
@@ -143,6 +130,7 @@ export class LogDirectory {
     this.#lock = system.open("lock", openReadWrite + openCreate + openNonblocking, 0o600);
     const locked = this.#lock < 0 ? this.#lock : this.#takeLock();
     if (locked < 0) return this.#refuse("unable to lock directory", locked, true);
+    this.#record.use(this.#lock);
     this.#readConfig();
     const current = system.stat("current", true);
     if (current.errno !== 0 && current.errno !== ENOENT) {
@@ -152,7 +140,7 @@ export class LogDirectory {
     const isResumed = mayResume && this.#resume(at, current);
     const isUnclean = current.bytes > 0 && (current.mode & 0o100) === 0 && !isResumed;
     this.#opening = current.errno === ENOENT || isUnclean ? "new" : "append";
-    this.#survey();
+    this.#files.survey(this.#config);
     this.#step = isUnclean ? "salvage" : "create";
     if (isUnclean) this.#chooseLabel("u");
     this.#carryOn();
@@ -160,15 +148,15 @@ export class LogDirectory {
   }
 
   #forget(at: number): void {
-    this.#position = at;
-    this.#line = lineBegins;
-    this.#blockEnd = -1;
-    this.#done = 0;
-    this.#bytes = 0;
+    this.#work.position = at;
+    this.#work.line = lineBegins;
+    this.#work.end = at;
+    this.#work.lineAfter = lineBegins;
+    this.#work.done = 0;
+    this.#work.bytes = 0;
     this.#step = "none";
-    this.#isLeading = false;
     this.#label = "";
-    this.#owed = 0;
+    this.#mustEndLine = false;
     this.#heldUntil = -1;
     this.#heldSince = -1;
   }
@@ -193,6 +181,7 @@ export class LogDirectory {
 
   #release(): void {
     const { system } = this.#scene;
+    this.#record.use(-1);
     for (const fd of [this.#current, this.#lock, this.#directory]) if (fd >= 0) system.close(fd);
     this.#current = -1;
     this.#lock = -1;
@@ -202,11 +191,16 @@ export class LogDirectory {
   #readConfig(): void {
     const scene = this.#scene;
     const config = readText(scene.system, "config");
-    if (config.errno !== 0 && config.errno !== ENOENT) scene.warn(`unable to read config: ${this.name}`, config.errno);
-    this.#config = parseLogConfig(config.text);
+    const isReadable = config.errno === 0 || config.errno === ENOENT;
+    if (!isReadable) scene.warn(`unable to read config: ${this.name}`, config.errno);
+    // What it said before counts for more than nothing: it may say that all files are kept.
+    const text = isReadable ? config.text : this.#configText;
+    this.#configText = text;
+    this.#config = parseLogConfig(text);
     this.#selection = new Selection(this.#config.rules, "+", "-", true);
     this.#printing = new Selection(this.#config.rules, "e", "E", false);
-    this.#checksum = checksumOf(`${scene.options.shape}\n${config.text}`);
+    this.#work.checksum = checksumOf(`${scene.options.shape}\n${text}`);
+    this.#work.isWhole = this.#config.udp.port !== 0;
     this.#rotateAt = this.#config.maxSeconds > 0 ? scene.system.monotonic() + this.#config.maxSeconds * 1000 : -1;
     for (const complaint of this.#config.complaints) {
       scene.warn(
@@ -219,8 +213,8 @@ export class LogDirectory {
 
   /** Goes on where the record in the lock file says, if that is about this input and this current. */
   #resume(at: number, current: FileStat): boolean {
-    const { system, boot, input } = this.#scene;
-    const record = readRecord(system, this.#lock);
+    const { boot, input } = this.#scene;
+    const record = this.#record.read();
     if (record === undefined || !isAbout(record, boot, input.inode)) return false;
     const isSame = current.errno === 0 && current.inode === record.current;
     if (current.bytes > 0 && !isSame) return false;
@@ -229,45 +223,33 @@ export class LogDirectory {
     if (isSealed && at < record.end && current.bytes !== record.bytes) return false;
     const written = isSame ? Math.max(0, current.bytes - record.bytes) : 0;
     const hasBlock = record.position < record.end;
+    const work = this.#work;
     if (at >= record.end || !hasBlock || (record.isWhole && written > 0)) {
-      this.#position = Math.max(at, record.end);
-      this.#line = at > record.end ? lineBegins : record.lineAfter;
+      work.position = Math.max(at, record.end);
+      work.end = work.position;
+      work.line = at > record.end ? lineBegins : record.lineAfter;
+      work.lineAfter = work.line;
       return true;
     }
-    this.#position = Math.max(at, record.position);
+    work.position = Math.max(at, record.position);
+    work.end = work.position;
     if (at > record.position) return true;
-    this.#line = record.line;
-    if (record.checksum === this.#checksum) {
-      this.#blockEnd = record.end;
-      this.#blockTime = record.time;
-      this.#lineAfter = record.lineAfter;
-      this.#done = record.done + written;
-    }
+    work.line = record.line;
+    work.lineAfter = record.line;
+    if (record.checksum === work.checksum) {
+      work.end = record.end;
+      work.time = record.time;
+      work.lineAfter = record.lineAfter;
+      work.done = record.done + written;
+    } else if (written > 0 && work.line === lineBegins) this.#mustEndLine = true;
     return true;
-  }
-
-  /** What is in the directory: the newest label, and what an earlier svlogd left to be processed. */
-  #survey(): void {
-    const names: string[] = [];
-    this.#newest = "";
-    this.#processor.reset();
-    const { system } = this.#scene;
-    const listed = system.list(".", names);
-    if (listed < 0) this.#scene.warn(`unable to read directory: ${this.name}`, -listed);
-    for (const name of names) {
-      if (!isSavedName(name)) continue;
-      const label = labelOf(name);
-      if (isLabel(label) && label > this.#newest) this.#newest = label;
-      if (name.endsWith(".u") && this.#config.processor !== "") this.#processor.add(label);
-    }
   }
 
   /** `isFinished`: no other directory still needs to know how far this one has got. */
   close(isFinished: boolean): void {
     if (!this.isOpen) return;
     const { system } = this.#scene;
-    if (this.#isLeading && this.isFinished && !isFinished) this.plan(0, this.#scene.input.carried);
-    if (this.#isLeading) this.rest(); // a mapping would keep the lock
+    if (this.#record.isLeading && this.isFinished && !isFinished) this.#record.plan(0, this.#scene.input.carried);
     this.#scene.info(`close: ${this.name}`);
     if (this.#current >= 0) {
       const synced = system.sync(this.#current);
@@ -275,7 +257,7 @@ export class LogDirectory {
       const isClean = synced === 0 && this.isFinished;
       const moded = isClean ? system.chmodFd(this.#current, this.#closedMode) : 0;
       if (moded < 0) this.#scene.warn(`unable to set mode of current: ${this.name}`, -moded);
-      if (this.isFinished && isFinished) system.truncate(this.#lock, 0);
+      if (this.isFinished && isFinished) this.#record.clear();
     }
     this.#release();
   }
@@ -284,97 +266,14 @@ export class LogDirectory {
   get isFinished(): boolean {
     return (
       this.#step === "none" &&
-      this.#blockEnd < 0 &&
-      this.#line === lineBegins &&
-      this.#position <= this.#scene.input.position
+      !this.#hasBlock &&
+      this.#work.line === lineBegins &&
+      this.#work.position <= this.#scene.input.position
     );
   }
 
   get #closedMode(): number {
     return this.#config.mode + 0o100;
-  }
-
-  // ── progress ──
-
-  /** The record of this directory says from now on what has been taken from the input. */
-  lead(): void {
-    this.#isLeading = true;
-    this.#marksItself = false;
-    this.#isMarking = false;
-  }
-  /** A long wait begins. */
-  rest(): void {
-    if (this.#isMarking) this.#scene.system.markTaking(-1, 0);
-    this.#isMarking = false;
-  }
-
-  /** Says in the record that the first `count` bytes of the window are used up, and the `carry` behind them taken. */
-  plan(count: number, carry: number): void {
-    const { system, input } = this.#scene;
-    if (!input.isKept || !this.#isLeading) return;
-    if (!this.#isMarking && !this.#marksItself) {
-      this.#isMarking = system.markTaking(this.#lock, takenOffset) >= 0;
-      this.#marksItself = !this.#isMarking;
-    }
-    const isPlanned = this.#planCount === count && this.#planCarry === carry;
-    if (isPlanned && input.toTake(count, carry) > 0) return;
-    this.#planCount = count;
-    this.#planCarry = carry;
-    this.#note();
-  }
-  /** That has been done; `isMarked`: and is said in the record already. */
-  taken(isMarked: boolean): void {
-    if (!isMarked) {
-      this.#marksItself = true;
-      this.#isMarking = false;
-    }
-    this.#planCount = 0;
-    this.#planCarry = this.#scene.input.carried;
-    if (!this.#marksItself) return;
-    this.#scene.system.writeAt(this.#lock, this.#record.subarray(takenOffset + 1, takenOffset + 2), takenOffset);
-  }
-
-  /** Writes the record. Where that fails, a kill at the wrong moment doubles a block, which is not worth a stop. */
-  #note(): void {
-    const { input, boot, system } = this.#scene;
-    if (!input.isKept) return;
-    const progress = this.#progress;
-    progress.boot = boot;
-    progress.checksum = this.#checksum;
-    progress.input = input.inode;
-    progress.current = this.#inode;
-    progress.position = this.#position;
-    progress.end = this.#blockEnd < 0 ? this.#position : this.#blockEnd;
-    progress.time = this.#blockTime;
-    progress.done = this.#blockEnd < 0 ? 0 : this.#done;
-    progress.bytes = this.#bytes;
-    progress.line = this.#line;
-    progress.lineAfter = this.#blockEnd < 0 ? this.#line : this.#lineAfter;
-    progress.isWhole = this.#config.udp.port !== 0;
-    progress.isLeading = this.#isLeading;
-    if (this.#isLeading) this.#notePlan();
-    const length = lengthOf(progress);
-    if (this.#record.length < length) this.#record = new Uint8Array(length);
-    encodeProgress(progress, this.#record);
-    system.writeAt(this.#lock, this.#record.subarray(0, length), 0);
-    progress.sample = this.#nothing; // none of them keeps the window
-    progress.carriedBefore = this.#nothing;
-    progress.carriedAfter = this.#nothing;
-  }
-
-  #notePlan(): void {
-    const { input } = this.#scene;
-    const progress = this.#progress;
-    const count = this.#planCount;
-    const carry = this.#planCarry;
-    const { window, carried } = input;
-    progress.from = input.head;
-    progress.to = input.head + input.toTake(count, carry);
-    progress.sample = window.subarray(carried, Math.min(input.length, carried + 40));
-    progress.sinceBefore = input.carriedSince;
-    progress.sinceAfter = count > 0 || carried === 0 ? this.#scene.time : input.carriedSince;
-    progress.carriedBefore = window.subarray(0, carried);
-    progress.carriedAfter = window.subarray(count, count + carry);
   }
 
   // ── taking lines ──
@@ -385,16 +284,29 @@ export class LogDirectory {
     this.#heldUntil = -1;
     if (!this.#carryOn()) return;
     const { input } = this.#scene;
-    if (this.#bytes === 0) this.#skipPeriods(now);
-    if (this.#blockEnd < 0 && !this.#endHold(now)) return;
+    if (this.#mustEndLine) this.#endLine();
+    if (this.#work.bytes === 0) this.#skipPeriods(now);
+    if (!this.#hasBlock && !this.#endHold(now)) return;
     for (;;) {
-      const from = this.#position - input.position;
+      const from = this.#work.position - input.position;
       const to = this.#reach(from);
       if (to <= from) return;
       if (!this.#takeBlock(from, to)) return;
-      this.#position = input.position + to;
       if (!this.#endHold(now)) return;
     }
+  }
+
+  #endLine(): void {
+    const { system } = this.#scene;
+    const last = new Uint8Array(1);
+    const fd = system.open("current", openRead + openNonblocking, 0);
+    if (fd >= 0) system.readAt(fd, last, this.#work.bytes - 1);
+    if (fd >= 0) system.close(fd);
+    const isEnded = fd < 0 || last[0] === newline;
+    last[0] = newline;
+    const work = this.#work;
+    if (!isEnded && system.write(this.#current, last, 0, 1) === 1) work.bytes += 1;
+    this.#mustEndLine = false;
   }
 
   /** How far the block that begins at `from` goes: whole lines, or what there is of a long one. */
@@ -402,7 +314,7 @@ export class LogDirectory {
     const { input, system, options } = this.#scene;
     const { window, length } = input;
     if (from < 0 || from >= length) return from;
-    if (this.#blockEnd >= 0) return Math.min(length, this.#blockEnd - input.position);
+    if (this.#hasBlock) return Math.min(length, this.#work.end - input.position);
     // A line of its own: it is a datagram, or has a stamp of its own, that of its beginning.
     if (this.#config.udp.port !== 0 || (from === 0 && input.carried > 0 && options.stamp !== "none")) {
       const end = system.find(window, from, length, newline);
@@ -415,27 +327,27 @@ export class LogDirectory {
     const { input, system, options } = this.#scene;
     const last = system.findLast(input.window, from, input.length, newline);
     const unfinished = last < 0 ? from : last + 1;
-    const isLong = (last < 0 && this.#line !== lineBegins) || input.length - unfinished >= options.lineBytes;
+    const isLong = (last < 0 && this.#work.line !== lineBegins) || input.length - unfinished >= options.lineBytes;
     return isLong ? input.length : unfinished;
   }
 
   #takeBlock(from: number, to: number): boolean {
     const { input, time } = this.#scene;
-    if (this.#blockEnd < 0) {
-      this.#blockEnd = input.position + to;
-      this.#blockTime = from === 0 && input.carried > 0 ? input.carriedSince : time;
-      this.#lineAfter = this.#lineAt(from, to);
-      this.#done = 0;
+    if (!this.#hasBlock) {
+      this.#work.end = input.position + to;
+      this.#work.time = from === 0 && input.carried > 0 ? input.carriedSince : time;
+      this.#work.lineAfter = this.#lineAt(from, to);
+      this.#work.done = 0;
     }
-    this.#planCount = this.#reachAll(from);
-    this.#planCarry = input.length - this.#planCount;
-    this.#note();
-    this.#toSkip = this.#done;
-    this.#scene.beginLines(this.#blockTime, this.#config.prefix, this.#config.localTime);
+    const count = this.#reachAll(from);
+    this.#record.begin(count, input.length - count);
+    this.#toSkip = this.#work.done;
+    this.#scene.beginLines(this.#work.time, this.#config.prefix, this.#config.localTime);
     if (!this.#write(from, to)) return false;
-    this.#line = this.#lineAfter;
-    this.#blockEnd = -1;
-    this.#done = 0;
+    this.#work.line = this.#work.lineAfter;
+    this.#work.position = input.position + to;
+    this.#work.end = this.#work.position;
+    this.#work.done = 0;
     return true;
   }
 
@@ -444,7 +356,7 @@ export class LogDirectory {
     const { input, system, options } = this.#scene;
     const last = system.findLast(input.window, from, to, newline);
     if (last === to - 1) return lineBegins;
-    if (last < 0 && this.#line !== lineBegins) return this.#line;
+    if (last < 0 && this.#work.line !== lineBegins) return this.#work.line;
     const start = last < 0 ? from : last + 1;
     const isSelected = this.#selection.selects(input.window, start, Math.min(to, start + options.lineBytes));
     return isSelected && !this.#config.udpOnly ? lineGoesOn : lineIsDropped;
@@ -454,10 +366,10 @@ export class LogDirectory {
   #write(from: number, to: number): boolean {
     const { system, input, copy } = this.#scene;
     let at = from;
-    if (this.#line !== lineBegins) {
+    if (this.#work.line !== lineBegins) {
       const end = system.find(input.window, from, to, newline);
       at = end < 0 ? to : end + 1;
-      if (this.#line === lineGoesOn && !this.#deliver(input.window, from, at)) return false;
+      if (this.#work.line === lineGoesOn && !this.#deliver(input.window, from, at)) return false;
     }
     if (at >= to) return true;
     if (this.#config.udp.port !== 0) return this.#send(at, to);
@@ -534,9 +446,9 @@ export class LogDirectory {
       let end = to;
       let isFull = false;
       if (maxBytes > 0) {
-        if (this.#bytes >= maxBytes && !this.rotate()) return false;
-        end = Math.min(to, at + maxBytes - this.#bytes);
-        const before = bytesToLineEnd(maxBytes, options.lineBytes, this.#bytes);
+        if (this.#work.bytes >= maxBytes && !this.rotate()) return false;
+        end = Math.min(to, at + maxBytes - this.#work.bytes);
+        const before = bytesToLineEnd(maxBytes, options.lineBytes, this.#work.bytes);
         const search = at + Math.max(0, before - 1);
         const found = before >= 0 && search < end ? system.find(bytes, search, end, newline) : -1;
         isFull = found >= 0;
@@ -548,8 +460,9 @@ export class LogDirectory {
         continue;
       }
       at += written;
-      this.#bytes += written;
-      this.#done += written;
+      const work = this.#work;
+      work.bytes += written;
+      work.done += written;
       if (isFull && at === end && !this.rotate()) return false;
     }
     return true;
@@ -563,7 +476,7 @@ export class LogDirectory {
     const now = this.#scene.system.monotonic();
     if (this.#heldSince < 0) {
       this.#heldSince = now;
-      this.#heldAt = this.#position;
+      this.#heldAt = this.#work.position;
       this.#heldErrno = errno;
     }
     this.#heldUntil = now + pauseMilliseconds;
@@ -572,7 +485,7 @@ export class LogDirectory {
 
   /** A line in the log says how long and how much was held up; false: it could not be written. */
   #endHold(now: number): boolean {
-    if (this.#heldSince < 0 || this.#line !== lineBegins) return true;
+    if (this.#heldSince < 0 || this.#work.line !== lineBegins) return true;
     const { input, copy, time } = this.#scene;
     const seconds = Math.max(1, Math.round((now - this.#heldSince) / 1000));
     const waited = input.position + input.length - this.#heldAt;
@@ -582,32 +495,25 @@ export class LogDirectory {
     line.set(copy.head.subarray(0, copy.headLength));
     append(line, copy.headLength, text);
     this.#toSkip = 0;
-    this.#done = 0;
+    this.#work.done = 0;
     const isWritten = this.#deliver(line, 0, line.length);
     if (isWritten) this.#heldSince = -1;
-    else this.#takeBack(this.#done);
-    this.#done = 0;
+    else this.#takeBack(this.#work.done);
+    this.#work.done = 0;
     return isWritten;
   }
 
   /** A part of a line that is written anew later. */
   #takeBack(bytes: number): void {
-    if (bytes === 0 || bytes > this.#bytes) return;
-    if (this.#scene.system.truncate(this.#current, this.#bytes - bytes) >= 0) this.#bytes -= bytes;
+    if (bytes === 0 || bytes > this.#work.bytes) return;
+    const work = this.#work;
+    if (this.#scene.system.truncate(this.#current, work.bytes - bytes) >= 0) work.bytes -= bytes;
   }
 
-  /** On a full disk the oldest file goes, if more are left than must be kept. False: current is held. */
+  /** After a failed write. False: current is held. */
   #makeRoom(errno: number): boolean {
-    const { maxFiles, minFiles } = this.#config;
-    const { system } = this.#scene;
-    if (errno === ENOSPC && minFiles < maxFiles && system.fchdir(this.#directory) === 0) {
-      const names = this.#savedNames();
-      const oldest = smallest(names);
-      if (names.length > minFiles && oldest !== "") {
-        this.#scene.warn(`out of disk space, delete: ${this.name}/${oldest}`, 0);
-        if (this.#remove(oldest)) return true;
-      }
-    }
+    const mayDelete = errno === ENOSPC && this.#scene.system.fchdir(this.#directory) === 0;
+    if (mayDelete && this.#files.makeRoom(this.#config)) return true;
     return this.#hold("unable to write to current", errno);
   }
 
@@ -615,7 +521,7 @@ export class LogDirectory {
   get due(): number {
     if (!this.isOpen) return -1;
     const processing = this.#processor.due;
-    const due = this.#heldUntil >= 0 ? this.#heldUntil : this.#bytes > 0 ? this.#rotateAt : -1;
+    const due = this.#heldUntil >= 0 ? this.#heldUntil : this.#work.bytes > 0 ? this.#rotateAt : -1;
     return due < 0 || (processing >= 0 && processing < due) ? processing : due;
   }
 
@@ -630,7 +536,7 @@ export class LogDirectory {
   onTime(now: number): void {
     if (!this.isOpen) return;
     if (this.#heldUntil >= 0 && this.#heldUntil <= now) this.take(now);
-    if (this.#rotateAt >= 0 && now >= this.#rotateAt && this.#heldUntil < 0 && this.#bytes > 0) {
+    if (this.#rotateAt >= 0 && now >= this.#rotateAt && this.#heldUntil < 0 && this.#work.bytes > 0) {
       this.#rotateAt = now + this.#config.maxSeconds * 1000;
       this.rotate();
     }
@@ -642,7 +548,7 @@ export class LogDirectory {
   /** Rotates current unless it is empty; false: a step failed. */
   rotate(): boolean {
     if (this.#step === "none") {
-      if (this.#bytes === 0) return true;
+      if (this.#work.bytes === 0) return true;
       this.#step = "sync";
       this.#chooseLabel(this.#config.processor === "" ? "s" : "u");
     }
@@ -650,9 +556,7 @@ export class LogDirectory {
   }
 
   #chooseLabel(state: string): void {
-    const { system } = this.#scene;
-    this.#label = nextLabel(system.now(), this.#newest);
-    this.#newest = this.#label;
+    this.#label = this.#files.nextLabel();
     this.#state = state;
   }
 
@@ -686,13 +590,13 @@ export class LogDirectory {
       case "sync": {
         const synced = system.sync(this.#current);
         if (synced < 0) return this.#stay(step, "unable to fsync current logfile", synced);
-        this.#note();
+        this.#record.write();
         return "seal";
       }
       case "seal": {
         const moded = system.chmodFd(this.#current, this.#closedMode);
         if (moded < 0) return this.#stay(step, "unable to set mode of current", moded);
-        this.#scene.info(`rename: ${this.name}/current ${this.#label}.${this.#state} ${this.#bytes}`);
+        this.#scene.info(`rename: ${this.name}/current ${this.#label}.${this.#state} ${this.#work.bytes}`);
         return "rename";
       }
       case "rename": {
@@ -712,8 +616,8 @@ export class LogDirectory {
           return this.#stay(step, isOpening ? "unable to open current" : "unable to create new current", this.#current);
         }
         const found = system.statFd(this.#current);
-        this.#bytes = found.bytes;
-        this.#inode = found.inode;
+        this.#work.bytes = found.bytes;
+        this.#work.current = found.inode;
         return "unseal";
       }
       case "unseal": {
@@ -721,13 +625,13 @@ export class LogDirectory {
         if (moded < 0) return this.#stay(step, "unable to set mode of current", moded);
         const opening = this.#opening;
         this.#opening = "";
-        if (opening === "") this.#note();
+        if (opening === "") this.#record.write();
         else this.#scene.info(`${opening}: ${this.name}/current`);
         return opening === "append" || (opening === "new" && this.#label === "") ? "none" : "prune";
       }
       case "prune":
         this.#label = "";
-        this.#prune();
+        this.#files.prune(this.#config);
         this.#heldUntil = -1;
         return "none";
     }
@@ -736,68 +640,6 @@ export class LogDirectory {
   #stay(step: Step, text: string, result: number): Step {
     this.#hold(text, -result);
     return step;
-  }
-
-  #savedNames(): string[] {
-    const names: string[] = [];
-    const listed = this.#scene.system.list(".", names);
-    if (listed < 0) this.#scene.warn(`unable to read directory: ${this.name}`, -listed);
-    return names.filter((name) => isSavedName(name));
-  }
-
-  /** Deletes what the processor left unfinished, and the oldest file when there are too many. */
-  #prune(): void {
-    const { maxFiles, totalBytes } = this.#config;
-    const kept: string[] = [];
-    for (const name of this.#savedNames()) {
-      if (!name.endsWith("t")) kept.push(name);
-      else if (labelOf(name) !== this.#processor.label) this.#removeLeftOver(name);
-    }
-    if (maxFiles > 0 && kept.length > maxFiles && this.#deleteOldest(kept) < 0) this.#owed++;
-    if (totalBytes > 0) this.#pruneToTotal(kept);
-  }
-
-  #pruneToTotal(kept: string[]): void {
-    const { system } = this.#scene;
-    let total = this.#config.maxBytes;
-    for (const name of kept) total += system.stat(name, false).bytes;
-    while (total > this.#config.totalBytes) {
-      const freed = this.#deleteOldest(kept);
-      if (freed < 0) return;
-      total -= freed;
-    }
-  }
-
-  #removeLeftOver(name: string): void {
-    const unlinked = this.#scene.system.unlink(name);
-    if (unlinked < 0) this.#scene.warn(`unable to unlink processor leftover: ${name}`, -unlinked);
-  }
-
-  /** Deletes the oldest that need not be processed first, and takes it out of `names`. Its size, or -1. */
-  #deleteOldest(names: string[]): number {
-    const { maxFiles } = this.#config;
-    const mayWait = maxFiles === 0 || this.#processor.waiting <= maxFiles * longestQueue;
-    const candidates = names.filter((name) => {
-      const label = labelOf(name);
-      if (label === this.#processor.label || label === this.#newest) return false;
-      return !mayWait || !this.#processor.isWaiting(label);
-    });
-    const oldest = smallest(candidates);
-    if (oldest === "") return -1;
-    const { bytes } = this.#scene.system.stat(oldest, false);
-    if (this.#processor.isWaiting(labelOf(oldest)) && oldest.endsWith(".u")) {
-      this.#scene.warn(`processor too slow, delete: ${this.name}/${oldest}`, 0);
-    } else this.#scene.info(`delete: ${this.name}/${oldest}`);
-    if (!this.#remove(oldest)) return -1;
-    names.splice(names.indexOf(oldest), 1);
-    return bytes;
-  }
-
-  #remove(name: string): boolean {
-    this.#processor.forget(labelOf(name));
-    const unlinked = this.#scene.system.unlink(name);
-    if (unlinked < 0) this.#scene.warn(`unable to unlink oldest logfile: ${this.name}`, -unlinked);
-    return unlinked >= 0;
   }
 
   // ── processor ──
@@ -814,50 +656,12 @@ export class LogDirectory {
     if (!this.isOpen || due < 0 || due > now) return;
     if (this.#scene.system.fchdir(this.#directory) < 0) return;
     if (!this.#processor.goOn(this.#config.processor, this.#closedMode, now)) return;
-    if (this.#owed > 0) {
-      this.#owed--;
-      this.#prune();
-    }
+    this.#files.pruneOwed(this.#config);
     this.#processor.goOn(this.#config.processor, this.#closedMode, now);
   }
-}
-
-/** Whether a record is about this input, in this boot. */
-export function isAbout(record: Progress, boot: string, inode: number): boolean {
-  return boot.length === 36 && record.boot === boot && inode !== 0 && record.input === inode;
-}
-
-/** The progress record in a log directory's lock file. */
-export function readProgress(scene: LogScene, name: string): Progress | undefined {
-  const { system } = scene;
-  system.fchdir(scene.home);
-  const lock = system.open(`${name}/lock`, openRead + openNonblocking, 0);
-  if (lock < 0) return undefined;
-  const record = readRecord(system, lock);
-  system.close(lock);
-  const current = system.stat(`${name}/current`, true);
-  if (record !== undefined && current.bytes > 0) {
-    const isClosed = (current.mode & 0o100) !== 0 && current.bytes !== record.bytes;
-    record.isStale = isClosed || current.inode !== record.current;
-  }
-  return record;
-}
-
-function readRecord(system: System, fd: number): Progress | undefined {
-  const length = system.statFd(fd).bytes;
-  if (length === 0 || length > maxRecordBytes) return undefined;
-  const bytes = new Uint8Array(length);
-  return system.readAt(fd, bytes, 0) === length ? decodeProgress(bytes) : undefined;
 }
 
 function append(bytes: Uint8Array, at: number, text: string): number {
   for (let i = 0; i < text.length && at + i < bytes.length; i++) bytes[at + i] = text.charCodeAt(i) % 256;
   return at + text.length;
-}
-
-/** The first in byte order; "": there is none. */
-function smallest(names: readonly string[]): string {
-  let first = "";
-  for (const name of names) if (first === "" || String(name) < first) first = name;
-  return first;
 }

@@ -11,7 +11,7 @@ import { isDeepStrictEqual } from "node:util";
 import { gzipSync } from "node:zlib";
 import type { Build, Stage } from "../conformance/stage.ts";
 import { builds, missing, referenceRoot } from "../conformance/stage.ts";
-import { compiled, randomFrom, releaseBuild, staged } from "./scenes.ts";
+import { compiled, directoryInMemory, randomFrom, releaseBuild, staged } from "./scenes.ts";
 
 const lines = Number(process.env["LOSS_LINES"] ?? 400_000);
 const signals = Number(process.env["LOSS_SIGNALS"] ?? 200);
@@ -53,14 +53,6 @@ interface Count {
   readonly unwanted: number;
 }
 const nothingWrong = { missing: 0, doubled: 0, torn: 0, misplaced: 0, unwanted: 0 };
-
-/** A directory in memory: a disk would be waited for at each rotation. */
-function directoryInMemory(stage: Stage): string {
-  const place = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
-  const directory = fs.mkdtempSync(path.join(place, "lost-lines-"));
-  stage.atEnd(() => fs.rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 /** All lines, undamaged. */
 function print(flood: Flood): string {

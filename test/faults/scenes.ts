@@ -123,6 +123,14 @@ export function randomFrom(context: TestContext, fallback = Date.now() % 4294967
   };
 }
 
+/** A directory in memory: a disk would be waited for at each rotation of a log. */
+export function directoryInMemory(stage: Stage): string {
+  const place = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
+  const directory = fs.mkdtempSync(path.join(place, "logs-"));
+  stage.atEnd(() => fs.rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
 /** What a process has open: numbers and targets. */
 export function openFiles(stage: Stage, pid: number): readonly string[] {
   return stage.descriptors(pid).map((fd) => `${fd} ${stage.descriptor(pid, fd)}`);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { plainChild } from "../../src/system/system.ts";
-import { endsAfter, Idle, Machine, sleeper } from "./machine.ts";
+import { endsAfter, Idle, Killed, latin, Machine, sleeper } from "./machine.ts";
 
 const plan = (program: string) => plainChild(program, [program], 111);
 
@@ -78,5 +78,60 @@ suite("the in-memory machine", () => {
     machine.isDiskFull = true;
     assert.equal(machine.replaceText("/x.new", "/x", "text"), -(2000 + 28));
     assert.ok(!machine.exists("/x"));
+  });
+
+  test("has a pipe as descriptor 0, which outlives the program that reads it", () => {
+    const machine = new Machine();
+    const input = machine.input();
+    const bytes = new Uint8Array(3);
+    assert.equal(machine.read(0, bytes), -11);
+    input.write("abcdef");
+    assert.equal(machine.poll([{ fd: 0, endOnly: false }], -1), 1);
+    assert.equal(machine.read(0, bytes), 3);
+    machine.file("/f", "");
+    machine.open("/f", 0, 0);
+    machine.bury();
+    assert.equal(machine.openFds, 1);
+    assert.equal(input.waiting, "def");
+    assert.equal(machine.read(0, bytes), 3);
+    assert.equal(latin(bytes), "def");
+    input.end();
+    assert.equal(machine.poll([{ fd: 0, endOnly: true }], -1), 1);
+    assert.equal(machine.read(0, bytes), 0);
+  });
+
+  test("nobody hears of the end of a child whose parent is buried", () => {
+    const machine = new Machine();
+    machine.program("/p", endsAfter(10, 0));
+    machine.spawn(plan("/p"));
+    machine.bury();
+    assert.equal(machine.poll([], 100), 0);
+    assert.equal(machine.reap().pid, 0);
+    assert.equal(machine.living().length, 0);
+  });
+
+  test("has one full disk among others", () => {
+    const machine = new Machine();
+    machine.file("/a/f", "");
+    machine.file("/ab/f", "");
+    machine.fullBelow = "/a";
+    const write = (path: string) => machine.write(machine.open(path, 1, 0), new Uint8Array(1), 0, 1);
+    assert.equal(write("/a/f"), -28);
+    assert.equal(write("/ab/f"), 1);
+    assert.equal(machine.open("/a/new", 0o101, 0o644), -28);
+  });
+
+  test("refuses calls by their names, kills the program in the n-th, and ends a play that waits for ever", () => {
+    const machine = new Machine();
+    machine.refuses = (call) => (call === "mkdir /a" ? 13 : 0);
+    assert.equal(machine.mkdir("/a", 0o755), -13);
+    assert.equal(machine.mkdir("/b", 0o755), 0);
+    machine.killAt = 3;
+    assert.throws(() => machine.mkdir("/c", 0o755), Killed);
+    assert.ok(!machine.exists("/c"));
+    machine.maxPolls = 2;
+    machine.poll([], 1);
+    machine.poll([], 1);
+    assert.throws(() => machine.poll([], 1), /again and again/);
   });
 });

@@ -37,6 +37,8 @@ const ENOSYS = 38;
 
 /** Thrown out of `poll` when nothing will ever happen again. */
 export class Idle extends Error {}
+/** Thrown out of the call at which the program is killed. */
+export class Killed extends Error {}
 
 class Node {
   kind: "file" | "directory" | "fifo" | "link";
@@ -71,11 +73,39 @@ class OpenFile {
     if (reads) node.readers++;
     if (writes) node.writers++;
   }
+  /** What there is behind its position, which moves to the end. */
+  readOn(): string {
+    const text = this.node.content.slice(this.position);
+    this.position += text.length;
+    return text;
+  }
   release(): void {
     if (--this.holders > 0) return;
     if (this.reads) this.node.readers--;
     if (this.writes) this.node.writers--;
     if (this.node.lockedBy === this) this.node.lockedBy = undefined;
+  }
+}
+
+/** What another program writes into a pipe that is descriptor 0. */
+export class PipeInput {
+  readonly #writer: OpenFile;
+  #isOpen = true;
+
+  constructor(writer: OpenFile) {
+    this.#writer = writer;
+  }
+  write(text: string): void {
+    this.#writer.node.content += text;
+  }
+  /** Nobody will write any more. */
+  end(): void {
+    if (this.#isOpen) this.#writer.release();
+    this.#isOpen = false;
+  }
+  /** What waits. */
+  get waiting(): string {
+    return this.#writer.node.content;
   }
 }
 
@@ -96,6 +126,8 @@ export class Process {
   readonly files: ReadonlyMap<number, OpenFile>;
   isLiving = true;
   isStopped = false;
+  /** Whoever started it has gone: nobody hears of its end. */
+  isOrphan = false;
 
   constructor(machine: Machine, pid: number, plan: SpawnPlan, program: Program, files: ReadonlyMap<number, OpenFile>) {
     this.machine = machine;
@@ -112,19 +144,21 @@ export class Process {
     if (!this.isLiving) return;
     this.isLiving = false;
     for (const file of this.files.values()) file.release();
+    this.machine.note(`${this.name} ends ${waitStatus}`);
+    if (this.isOrphan) return;
     this.machine.ended.push({ pid: this.pid, waitStatus });
     this.machine.raise("CHLD");
-    this.machine.note(`${this.name} ends ${waitStatus}`);
   }
-  /** Writes to descriptor 1, if that is a pipe or file of the machine. */
-  print(text: string): void {
-    const out = this.files.get(1);
+  /** Writes to a descriptor, if that is a pipe or file of the machine. */
+  print(text: string, fd = 1): void {
+    const out = this.files.get(fd);
     if (out !== undefined) out.node.content += text;
   }
-  /** Reads all that waits in descriptor 0. */
-  readAll(): string {
-    const input = this.files.get(0);
+  /** Reads all that waits in a descriptor. */
+  readAll(fd = 0): string {
+    const input = this.files.get(fd);
     if (input === undefined) return "";
+    if (input.node.kind === "file") return input.readOn();
     const text = input.node.content;
     input.node.content = "";
     return text;
@@ -160,6 +194,8 @@ export class Machine extends System {
   maxFds = 1024;
   maxProcesses = 1000;
   isDiskFull = false;
+  /** A directory on a disk of its own, which is full; "": none. */
+  fullBelow = "";
   /** What write() may still put into files. */
   freeBytes = Number.POSITIVE_INFINITY;
   /** Offset of local time from UTC. */
@@ -170,8 +206,15 @@ export class Machine extends System {
   /** What the n-th call that can fail (counted from 1) fails with; 0: none does. */
   failAt = 0;
   failWith = 5;
+  /** In which of these calls the program is killed, which then is not carried out; 0: in none. */
+  killAt = 0;
+  /** What calls of these names ("write", "open current") fail with instead of being carried out; 0: they are. */
+  refuses: (call: string) => number = () => 0;
   calls = 0;
   failed = "";
+  /** How often it was waited; more than so often is no play but an endless loop. */
+  polls = 0;
+  maxPolls = Number.POSITIVE_INFINITY;
   hasTerminal = false;
   keptText: string | undefined;
   readonly #programs = new Map<string, Program>();
@@ -242,6 +285,22 @@ export class Machine extends System {
     const node = this.#root.get(path);
     if (node !== undefined) node.version++;
   }
+  /** A pipe as descriptor 0. */
+  input(): PipeInput {
+    const node = this.#make("fifo", 0o600);
+    this.#fds.set(0, new OpenFile(node, true, false));
+    return new PipeInput(new OpenFile(node, false, true));
+  }
+  /** The program has ended: what the system does then, so that another one can be played on the same machine. */
+  bury(): void {
+    for (const fd of [...this.#fds.keys()]) if (fd > 2) this.close(fd);
+    for (const process of this.living()) process.isOrphan = true;
+    this.ended.length = 0;
+    this.#signals = 0;
+    this.#mark = undefined;
+    this.#cwd = "/";
+    this.killAt = 0;
+  }
   /** Does it so many milliseconds from now. */
   after(milliseconds: number, act: () => void): void {
     this.#agenda.push({ at: this.milliseconds + milliseconds, act });
@@ -255,6 +314,14 @@ export class Machine extends System {
   }
   living(): Process[] {
     return [...this.processes.values()].filter((process) => process.isLiving);
+  }
+  /** Names of the entries of a directory. */
+  names(path: string): string[] {
+    const below = [...this.#root.keys()].filter((name) => name.startsWith(`${path}/`));
+    return below.map((name) => name.slice(path.length + 1)).filter((name) => !name.includes("/"));
+  }
+  mode(path: string): number | undefined {
+    return this.#root.get(path)?.mode;
   }
   get openFds(): number {
     return this.#fds.size;
@@ -280,9 +347,16 @@ export class Machine extends System {
   /** Counts a call that can fail; the errno when it is the one that must, else 0. */
   #fault(call: string): number {
     this.calls++;
-    if (this.calls !== this.failAt) return 0;
-    this.failed = call;
-    return this.failWith;
+    if (this.calls === this.failAt || this.calls === this.killAt) this.failed = call;
+    if (this.calls === this.killAt) throw new Killed(call);
+    return this.calls === this.failAt ? this.failWith : this.refuses(call);
+  }
+
+  /** Whether there is no room for more of this file or directory. */
+  #isFull(node: Node): boolean {
+    if (this.isDiskFull || this.fullBelow === "") return this.isDiskFull;
+    for (const [path, found] of this.#root) if (found === node) return `${path}/`.startsWith(`${this.fullBelow}/`);
+    return false;
   }
 
   #make(kind: "file" | "directory" | "fifo" | "link", mode: number): Node {
@@ -361,7 +435,7 @@ export class Machine extends System {
       if (!creates) return -ENOENT;
       const parent = this.#root.get(resolved.slice(0, resolved.lastIndexOf("/")) || "/");
       if (parent === undefined) return -ENOENT;
-      if (this.isDiskFull) return -ENOSPC;
+      if (this.#isFull(parent)) return -ENOSPC;
       node = this.#make("file", mode);
       this.#root.set(resolved, node);
     }
@@ -406,7 +480,7 @@ export class Machine extends System {
     const file = this.#fds.get(fd);
     if (file === undefined) return -EBADF;
     const length = Math.min(to - from, file.node.kind === "file" ? this.freeBytes : Number.POSITIVE_INFINITY);
-    if (this.isDiskFull || (length === 0 && to > from)) return -ENOSPC;
+    if (this.#isFull(file.node) || (length === 0 && to > from)) return -ENOSPC;
     if (file.node.kind === "file") this.freeBytes -= length;
     file.node.content += latin(bytes.subarray(from, from + length));
     return length;
@@ -427,7 +501,7 @@ export class Machine extends System {
     if (fault !== 0) return -fault;
     const file = this.#fds.get(fd);
     if (file === undefined) return -EBADF;
-    if (this.isDiskFull) return -ENOSPC;
+    if (this.#isFull(file.node)) return -ENOSPC;
     const text = latin(bytes);
     const old = file.node.content.padEnd(offset, "\0");
     file.node.content = old.slice(0, offset) + text + old.slice(offset + text.length);
@@ -552,6 +626,8 @@ export class Machine extends System {
     return 0;
   }
   override unlink(path: string): number {
+    const fault = this.#fault(`unlink ${path}`);
+    if (fault !== 0) return -fault;
     const resolved = this.#resolve(path, false);
     if (typeof resolved === "number") return resolved;
     return this.#root.delete(resolved) ? 0 : -ENOENT;
@@ -622,6 +698,9 @@ export class Machine extends System {
     return taken;
   }
   override markTaking(fd: number, offset: number): number {
+    this.#mark = undefined;
+    const fault = fd < 0 ? 0 : this.#fault("mark");
+    if (fault !== 0) return -fault;
     const node = this.#fds.get(fd)?.node;
     this.#mark = node === undefined ? undefined : { node, offset };
     return 0;
@@ -775,7 +854,8 @@ export class Machine extends System {
       files.set(to, file);
     }
     const directory = plan.directory === "" ? "." : plan.directory;
-    const path = plan.searchPath ? `/bin/${plan.program}` : this.#resolve(`${directory}/${plan.program}`, true);
+    const from = plan.program.startsWith("/") ? "" : `${directory}/`;
+    const path = plan.searchPath ? `/bin/${plan.program}` : this.#resolve(`${from}${plan.program}`, true);
     const program = typeof path === "number" ? undefined : this.#programs.get(path);
     const process = new Process(this, pid, plan, program ?? {}, files);
     this.processes.set(pid, process);
@@ -797,6 +877,7 @@ export class Machine extends System {
     return signals;
   }
   override poll(fds: readonly Polled[], milliseconds: number): number {
+    if (++this.polls > this.maxPolls) throw new Error("waits again and again");
     const end = milliseconds < 0 ? Number.POSITIVE_INFINITY : this.milliseconds + milliseconds;
     for (;;) {
       this.#ready = fds.map(({ fd, endOnly }) => {

@@ -1,6 +1,13 @@
 // The rules and formats of src/core, worked over long pseudo-random runs, as a digest and samples. The native lane
 // compares what this prints natively with what it prints under Node; under the sanitizers it is the long run.
 
+import { parseLogConfig } from "../../src/core/log/config.ts";
+import type { Rule } from "../../src/core/log/pattern.ts";
+import { matches, Selection } from "../../src/core/log/pattern.ts";
+import { checksumOf, decodeProgress, encodeProgress, lengthOf, Progress } from "../../src/core/log/progress.ts";
+import { Replacement } from "../../src/core/log/replacement.ts";
+import { bytesToLineEnd, isLabel, isSavedName, labelOf, nextLabel } from "../../src/core/log/rotation.ts";
+import { describeStamp, utc } from "../../src/core/log/stamp.ts";
 import { parseOptions } from "../../src/core/process/options.ts";
 import { decodeService, encodeService } from "../../src/core/supervise/handover.ts";
 import { decodeRecord, encodeSupervisor, recordBytes, startTicksOf } from "../../src/core/supervise/record.ts";
@@ -183,6 +190,137 @@ function scans(): void {
   console.log(`scans digest ${digest.value}, ${known.length} known`);
 }
 
+function bytesOf(dice: Dice, length: number, alphabet: string): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = alphabet.charCodeAt(dice.roll(alphabet.length));
+  return bytes;
+}
+
+function textOf(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i] ?? 0);
+  return text;
+}
+
+function patterns(): void {
+  const dice = new Dice();
+  const digest = new Digest();
+  let matched = 0;
+  for (let turn = 0; turn < 20000; turn++) {
+    const pattern = bytesOf(dice, dice.roll(6), "ab*+");
+    const line = bytesOf(dice, dice.roll(6), "ab*+");
+    if (matches(pattern, 0, pattern.length, line, 0, line.length)) {
+      matched++;
+      digest.add(`${textOf(pattern)} ${textOf(line)}`);
+    }
+    const rules: Rule[] = [];
+    for (let i = dice.roll(5); i > 0; i--) {
+      const text = textOf(bytesOf(dice, dice.roll(4), "ab*+"));
+      if (dice.roll(2) === 0) rules.push({ kind: "+", pattern: text });
+      else rules.push({ kind: "-", pattern: text });
+    }
+    const selection = new Selection(rules, "+", "-", true);
+    digest.add(`${selection.selects(line, 0, line.length)} ${selection.selects(line, 1, line.length)}`);
+  }
+  console.log(`${matched} matches, digest ${digest.value}`);
+}
+
+function configs(): void {
+  const dice = new Dice();
+  const digest = new Digest();
+  const source =
+    "#all\ns100k\nn5\nN2\nt5m\nS1m\nm0640\nz\n!gzip -1\nu1.2.3.4:514\nU9.8.7.6\npweb: \n-*d*\n+a\ne*e*\nEok\n";
+  for (let turn = 0; turn < 5000; turn++) {
+    let text = source;
+    for (let change = dice.roll(5); change > 0; change--) {
+      const at = dice.roll(text.length);
+      const byte = String.fromCharCode(dice.roll(256));
+      const kind = dice.roll(3);
+      text = text.slice(0, at) + (kind === 0 ? "" : byte) + text.slice(kind === 1 ? at : at + 1);
+    }
+    const one = parseLogConfig(text);
+    digest.add(`${one.maxBytes} ${one.maxFiles} ${one.minFiles} ${one.maxSeconds} ${one.totalBytes} ${one.mode}`);
+    digest.add(`${one.localTime} ${one.processor} ${one.prefix} ${one.udp.address}:${one.udp.port} ${one.udpOnly}`);
+    for (const rule of one.rules) digest.add(`${rule.kind} ${rule.pattern}`);
+    for (const complaint of one.complaints) digest.add(complaint);
+    digest.add(`${checksumOf(text)}`);
+    if (turn % 500 === 0) console.log(one.rules.length, one.complaints.length, one.udp.port, checksumOf(text));
+  }
+  console.log(`configs digest ${digest.value}`);
+}
+
+function stamps(): void {
+  const dice = new Dice();
+  const digest = new Digest();
+  let newest = "";
+  for (let turn = 0; turn < 20000; turn++) {
+    const time = { seconds: dice.roll(32768) * 120000 + dice.roll(32768), nanoseconds: dice.roll(32768) * 30500 };
+    const zone = turn % 2 === 0 ? utc : (dice.roll(57) - 24) * 1800;
+    digest.add(describeStamp("none", time, zone) + describeStamp("tai", time, zone));
+    digest.add(describeStamp("underscore", time, zone) + describeStamp("T", time, zone));
+    newest = nextLabel(time, dice.roll(10) === 0 ? "" : newest);
+    digest.add(`${newest} ${isLabel(newest)} ${isSavedName(`${newest}.u`)} ${labelOf(`${newest}.u`)}`);
+    digest.add(`${bytesToLineEnd(dice.roll(5000), dice.roll(2000), dice.roll(5000))}`);
+    if (turn % 2000 === 0) console.log(describeStamp("T", time, zone), newest);
+  }
+  console.log(nextLabel({ seconds: 1, nanoseconds: 0 }, "@400000007fffff0fffffffff"), isLabel("@4x"), digest.value);
+}
+
+function replacements(): void {
+  const dice = new Dice();
+  const digest = new Digest();
+  for (let turn = 0; turn < 3000; turn++) {
+    const bytes = new Uint8Array(dice.roll(60));
+    for (let i = 0; i < bytes.length; i++) bytes[i] = dice.roll(8) === 0 ? 10 : dice.roll(256);
+    const one = new Replacement(dice.roll(2) === 0 ? "_" : "\xff", textOf(bytesOf(dice, dice.roll(3), "abc")));
+    one.apply(bytes, dice.roll(bytes.length + 1), 1 + dice.roll(20), dice.roll(25));
+    digest.add(textOf(bytes));
+  }
+  console.log(`replacements digest ${digest.value}`);
+}
+
+function describeProgress(one: Progress): string {
+  const times = [one.time, one.sinceBefore, one.sinceAfter].map((time) => `${time.seconds}.${time.nanoseconds}`);
+  const numbers = [one.checksum, one.input, one.current, one.position, one.end, one.done, one.bytes, one.from, one.to];
+  const states = `${one.line} ${one.lineAfter} ${one.isWhole} ${one.isLeading} ${one.isTaken}`;
+  const texts = `${textOf(one.sample)}|${textOf(one.carriedBefore)}|${textOf(one.carriedAfter)}`;
+  return `${one.boot} ${times.join(" ")} ${numbers.join(" ")} ${states} ${texts}`;
+}
+
+function progress(): void {
+  const dice = new Dice();
+  const digest = new Digest();
+  const one = new Progress();
+  let record = new Uint8Array(0);
+  let understood = 0;
+  for (let turn = 0; turn < 20000; turn++) {
+    one.boot = "01234567-89ab-cdef-0123-456789abcdef";
+    one.checksum = checksumOf(`${dice.roll(1000)}`);
+    one.input = dice.roll(32768) * 4294967296;
+    one.position = dice.roll(32768) * 1073741824;
+    one.end = one.position + dice.roll(32768);
+    one.time = { seconds: 1700000000 + dice.roll(1000), nanoseconds: dice.roll(1000) * 1000 };
+    one.line = dice.roll(3);
+    one.isLeading = turn % 2 === 0;
+    one.sample = bytesOf(dice, dice.roll(50), "\0abc\xff");
+    one.carriedBefore = bytesOf(dice, dice.roll(20), "xyz");
+    one.carriedAfter = bytesOf(dice, dice.roll(20), "uvw");
+    if (record.length < lengthOf(one)) record = new Uint8Array(lengthOf(one));
+    encodeProgress(one, record);
+    for (let change = dice.roll(3); change > 0; change--) record[dice.roll(record.length)] = dice.roll(256);
+    const again = decodeProgress(record.subarray(0, dice.roll(20) === 0 ? dice.roll(record.length) : record.length));
+    if (again === undefined) continue;
+    understood++;
+    digest.add(describeProgress(again));
+  }
+  console.log(`${understood} understood, ${decodeProgress(new Uint8Array(3)) === undefined}, digest ${digest.value}`);
+}
+
 live(60000);
 formats();
 scans();
+patterns();
+configs();
+stamps();
+replacements();
+progress();

@@ -7,6 +7,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { suite, test } from "node:test";
 import { Stage } from "../conformance/stage.ts";
+import { Input, labelled, logDirectory, logged, logging, ofKind } from "../conformance/svlogd/scenes.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const bin = path.join(root, "build/bin");
@@ -88,6 +89,49 @@ suite("under AddressSanitizer, UndefinedBehaviorSanitizer and the reference-coun
       const { code } = await runsvdir.ended;
       assert.equal(code, 111);
       await stage.until("all have ended", () => stage.processes("runsv").length === 0, 60_000);
+    } finally {
+      await stage.clear();
+    }
+  });
+
+  test("a life of svlogd runs clean: rotations, a processor, HUP, TERM, and on the same pipe after a kill", {
+    skip,
+  }, async () => {
+    const stage = new Stage({ name: "ours", path: [path.join(root, "build/sanitize/bin"), bin] });
+    try {
+      const env = { ASAN_OPTIONS: "detect_leaks=0" };
+      const input = new Input(stage);
+      logDirectory(stage, "s2000\nn0\n!tr a-z A-Z\n", "l");
+      logDirectory(stage, "s100k\nS1m\nm0640\nz\np> \n-*5*\n+*7*\ne*99*\nu127.0.0.1:9\n", "k");
+      const words = "-v -tt -r . -R y l k";
+      let number = 0;
+      const lines = (count: number) => Array.from({ length: count }, () => `line ${number++} xyz\n`).join("");
+      const killed = await logging(stage, words, { input, env });
+      await killed.send(`${lines(100)}${"long ".repeat(5000)}\nunfin`);
+      await killed.killed();
+      const told = await logging(stage, words, { input, env });
+      await told.send(`ished\n${lines(300)}`);
+      await told.signal("SIGHUP");
+      await told.send(`${lines(2000)}beg`);
+      await told.signal("SIGALRM");
+      told.svlogd.kill("SIGTERM");
+      assert.equal((await stage.end(told.svlogd)).code, 0, told.err);
+      const last = await logging(stage, words, { input, env });
+      await last.send(`un\n${lines(50)}without end`);
+      assert.equal((await last.ends()).code, 0, last.err);
+      for (const one of [killed, told, last]) assert.doesNotMatch(one.err, /Sanitizer|runtime error|audit|pausing/);
+      assert.deepEqual(ofKind(stage, "u"), []);
+      assert.ok(labelled(stage).length > 40);
+      const text = logged(stage)
+        .replaceAll(/^\d{4}-\d\d-\d\d_[\d:.]+ /gim, "")
+        .toLowerCase();
+      const numbers = [...text.matchAll(/^line (\d+) x\.z$/gm)].map(([, found]) => Number(found));
+      assert.deepEqual(
+        numbers,
+        Array.from({ length: number }, (_, index) => index),
+      );
+      for (const line of ["unfinished", "begun", "without end"])
+        assert.equal(text.split(`\n${line}\n`).length, 2, line);
     } finally {
       await stage.clear();
     }

@@ -1,9 +1,12 @@
-// A million events through a real runsv: it forgets nothing, and its memory does not grow.
+// A million events through a real runsv, three million lines through a real svlogd: they forget nothing, and their memory
+// does not grow.
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
+import * as path from "node:path";
 import { stat } from "../conformance/runsv/scripts.ts";
 import type { Stage } from "../conformance/stage.ts";
-import { openFiles, releaseBuild, resident, staged } from "../faults/scenes.ts";
+import { logging } from "../conformance/svlogd/scenes.ts";
+import { directoryInMemory, openFiles, releaseBuild, resident, staged } from "../faults/scenes.ts";
 
 const events = 1_000_000;
 const batch = 4000;
@@ -67,6 +70,62 @@ staged(
     }
     context.diagnostic(`${events} control bytes in ${seconds.toFixed(1)} s: ${(events / seconds).toFixed(0)} a second`);
     for (const fd of pipes) fs.closeSync(fd);
+  },
+  { timeoutMilliseconds: 180_000 },
+);
+
+const lines = 3_000_000;
+const lineBatch = 10_000;
+
+staged(
+  "three million lines into two logs with rotations, HUP and ALRM: the memory stays what it was, and every line is there",
+  releaseBuild,
+  async (stage, context) => {
+    const root = directoryInMemory(stage);
+    const logs = ["all", "some"].map((name) => path.join(root, name));
+    for (const log of logs) fs.mkdirSync(log);
+    fs.writeFileSync(path.join(logs[0] ?? "", "config"), "s1m\nn0\n");
+    fs.writeFileSync(path.join(logs[1] ?? "", "config"), "s50k\nS500k\n-*7*\np> \n");
+    const log = await logging(stage, logs);
+    const files = openFiles(stage, log.pid).length;
+    const idle: number[] = [];
+    let busiest = 0;
+    const start = performance.now();
+    for (let first = 0; first < lines; first += lineBatch) {
+      let text = "";
+      for (let number = first; number < first + lineBatch; number++) text += `${number}\n`;
+      await log.input.write(text);
+      busiest = Math.max(busiest, resident(log.pid));
+      if (first % (lines / 100) < lineBatch) log.svlogd.kill(first % (lines / 50) < lineBatch ? "SIGHUP" : "SIGALRM");
+      if (first % (lines / 10) >= lineBatch) continue;
+      await log.idle();
+      await stage.span(300); // a quiet moment, in which memory is given back
+      idle.push(resident(log.pid));
+    }
+    const seconds = (performance.now() - start) / 1000;
+    await log.idle();
+    assert.equal(openFiles(stage, log.pid).length, files);
+    context.diagnostic(`resident ${idle.join(" ")} KiB between, ${busiest} KiB at most`);
+    context.diagnostic(`${lines} lines in ${seconds.toFixed(1)} s: ${(lines / seconds).toFixed(0)} a second`);
+    const [, afterWarmUp = 0] = idle;
+    assert.ok(Math.max(...idle.slice(1)) <= afterWarmUp + 64, idle.join(" "));
+    assert.equal((await log.ends()).err, "");
+    const saved = (directory: string) =>
+      fs
+        .readdirSync(directory)
+        .filter((name) => name.startsWith("@"))
+        .sort();
+    const bytes = (directory: string) => saved(directory).map((name) => fs.statSync(path.join(directory, name)).size);
+    const all = logs[0] ?? "";
+    let expected = 0;
+    for (const name of [...saved(all), "current"]) {
+      for (const line of fs.readFileSync(path.join(all, name), "latin1").split("\n").slice(0, -1)) {
+        if (line !== `${expected++}`) assert.fail(`${line} instead of ${expected - 1}`);
+      }
+    }
+    assert.equal(expected, lines);
+    const total = bytes(logs[1] ?? "").reduce((sum, one) => sum + one, 0);
+    assert.ok(total > 250_000 && total <= 500 * 1024 - 50 * 1024, `${total} bytes`);
   },
   { timeoutMilliseconds: 180_000 },
 );
