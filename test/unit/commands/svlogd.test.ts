@@ -542,3 +542,38 @@ suite("lines of config that the original does not know", () => {
     assert.match(current(machine), /^2001-09-09_03:46:40\.00000\+02:00 one\n2001-09-09_02:46:42\.00000\+01:00 two\n$/);
   });
 });
+
+suite("config", () => {
+  test("that cannot be read on HUP leaves what it said before", () => {
+    const { machine } = scene(
+      "pbefore: \n",
+      [
+        [0, "a\n"],
+        [2000, "b\n"],
+      ],
+      3000,
+    );
+    machine.after(1000, () => {
+      machine.refuses = (call) => (call.endsWith("config") ? 24 : 0);
+      machine.raise("HUP");
+    });
+    assert.equal(playLogger(machine, "/log"), 0);
+    assert.equal(current(machine), "before: a\nbefore: b\n");
+    assert.match(machine.stderr, /^svlogd: warning: unable to read config: \/log: process cannot open more files\n$/);
+  });
+
+  test("that is changed before the next svlogd: the block at the seam is there twice, no line is torn", () => {
+    const { machine, input } = scene("p1 \n", [[0, "one\ntwo\n"]]);
+    machine.freeBytes = 9; // "1 one\n1 t"
+    machine.after(1000, () => {
+      machine.killAt = machine.calls + 1;
+    });
+    assert.equal(playLogger(machine, "/log"), "killed");
+    assert.equal(current(machine), "1 one\n1 t");
+    machine.freeBytes = Number.POSITIVE_INFINITY;
+    machine.file("/log/config", "p22 \n");
+    machine.after(1000, () => input.end());
+    assert.equal(playLogger(machine, "/log"), 0);
+    assert.equal(current(machine), "1 one\n1 t\n22 one\n22 two\n");
+  });
+});
