@@ -152,11 +152,12 @@ stories("runsv", (story) => {
   );
 
   story(87, "the log service lives as long as anybody holds its pipe", async (stage) => {
-    const run = `{ ${awaitsFile("over")}; echo last; } &\nexec sleep 1000`;
+    const run = `{ ${awaitsFile("over")}; echo last; } &\n: >begun\nexec sleep 1000`;
     stage.service("svc", { run, "log/run": collects });
     const runsv = await stage.supervise("svc");
     await stage.running("svc");
     await stage.running("svc/log");
+    await stage.until("its child is there", () => stage.exists("svc/begun"));
     stage.tell("svc", "x");
     await stat(stage, "svc", "down");
     await stat(stage, "svc/log", "run, want exit");
