@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Classes 1 to 80: blocks of 16 to 1280 bytes; then doubling up to 20 KB; larger ones are mapped one by one. */
-enum { small_classes = 80, large_classes = 4, largest_small = small_classes * 16, own_mapping = 255 };
+/* Classes 1 to 80: blocks of 16 to 1280 bytes; then doubling up to 40 KB; larger ones are mapped one by one. */
+enum { small_classes = 80, large_classes = 5, largest_small = small_classes * 16, own_mapping = 255 };
 enum { largest = largest_small << large_classes };
 struct block {
   uint64_t class;
@@ -93,6 +93,14 @@ void *realloc(void *payload, size_t size) {
   struct block *block = (struct block *)((char *)payload - 8);
   size_t room = block->class == own_mapping ? ((uint64_t *)payload)[-2] - 16 : size_of((unsigned)block->class) - 8;
   if (size <= room && (room < 2048 || size > room / 4)) return payload;
+  if (block->class == own_mapping && size > largest - 8 && size < PTRDIFF_MAX - 8192) {
+    uint64_t *at = (uint64_t *)payload - 2;
+    size_t whole = (size + 16 + 4095) & ~(size_t)4095;
+    at = mremap(at, at[0], whole, MREMAP_MAYMOVE);
+    if (at == MAP_FAILED) return errno = ENOMEM, NULL;
+    at[0] = whole;
+    return at + 2;
+  }
   void *larger = malloc(size);
   if (!larger) return NULL;
   memcpy(larger, payload, size < room ? size : room);
