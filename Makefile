@@ -9,7 +9,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # Where sv looks for services: /etc/service/ (Debian), /service/ (upstream), /var/service/ (Void).
 SERVICE_DIRECTORY ?= /etc/service/
-PROGRAMS := runsv runsvchdir runsvdir sv svlogd
+PROGRAMS := chpst envdir envuidgid pgrphack runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid softlimit \
+  sv svlogd svwaitdown svwaitup utmpset
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export SCRIPTC_CACHE_DIR ?= $(CURDIR)/$(BUILD)/cache
@@ -34,7 +35,7 @@ CFLAGS := -std=c17 -Os -Wall -Wextra -Werror -ffunction-sections -fdata-sections
 
 SOURCES := $(shell find src -name '*.ts')
 
-.PHONY: all demo test check bench install uninstall clean
+.PHONY: all programs demo test check bench install uninstall clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
 node_modules/.installed: package-lock.json
@@ -61,6 +62,10 @@ $(BUILD)/runit-ts: $(SOURCES) $(OBJECTS) $(BUILD)/posix.json scripts/link script
 $(PROGRAMS:%=$(BUILD)/bin/%): $(BUILD)/runit-ts
 	@mkdir -p $(BUILD)/bin
 	@ln -sf ../runit-ts $@
+
+# Their names, for scripts.
+programs:
+	@echo $(PROGRAMS)
 
 demo: all
 	@scripts/demo

@@ -1,54 +1,117 @@
-// The one binary. The basename of argv[0] says which program it is; `runit-ts PROGRAM args…` says so too. What is
-// called by an unknown name is sv as an init script, as the original is.
+// The one binary. The basename of argv[0] says which program it is; `runit-ts PROGRAM args…` says so too. Under any other
+// name it is what the link it was executed by leads to, and sv as an init script if that says nothing either.
 
+import { chpst } from "../commands/chpst.ts";
+import { envdir } from "../commands/envdir.ts";
+import { envuidgid } from "../commands/envuidgid.ts";
+import { pgrphack } from "../commands/pgrphack.ts";
 import { runsv } from "../commands/runsv.ts";
 import { runsvchdir } from "../commands/runsvchdir.ts";
+import { runsvctrl } from "../commands/runsvctrl.ts";
 import { runsvdir } from "../commands/runsvdir.ts";
+import { runsvstat } from "../commands/runsvstat.ts";
+import { setlock } from "../commands/setlock.ts";
+import { setuidgid } from "../commands/setuidgid.ts";
+import { softlimit } from "../commands/softlimit.ts";
 import { sv } from "../commands/sv.ts";
 import { svlogd } from "../commands/svlogd.ts";
+import { svwaitdown } from "../commands/svwaitdown.ts";
+import { svwaitup } from "../commands/svwaitup.ts";
+import { utmpset } from "../commands/utmpset.ts";
+import { baseName, toolName } from "../core/process/names.ts";
 import { launch } from "../system/launch.ts";
 import { PosixSystem } from "../system/posix.ts";
 import type { System } from "../system/system.ts";
 
 const self = "runit-ts";
-const programs = "runsv runsvchdir runsvdir sv svlogd";
+const programs =
+  "chpst envdir envuidgid pgrphack runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid softlimit sv svlogd " +
+  "svwaitdown svwaitup utmpset";
+/** What chpst is too, by these names. */
+const chpstNames = "envdir envuidgid pgrphack setlock setuidgid softlimit";
+const longestChain = 40;
 
 function main(): void {
   const system = new PosixSystem();
   const argv = system.argv;
-  if (basename(argv) !== self) {
-    process.exitCode = run(argv, system);
+  const name = baseName(String(argv[0] ?? ""));
+  if (name !== self) {
+    process.exitCode = run(isProgram(name) ? name : nameByLinks(system), argv, system);
     return;
   }
   const args = argv.slice(1);
-  if (programs.split(" ").includes(basename(args))) {
+  const asked = baseName(String(args[0] ?? ""));
+  if (isProgram(asked)) {
     system.dropArgument();
-    process.exitCode = run(args, system);
+    process.exitCode = run(asked, args, system);
     return;
   }
   system.writeText(2, `usage: ${self} PROGRAM args ...\nprograms: ${programs}\n`);
   process.exitCode = 100;
 }
 
-function run(args: readonly string[], system: System): number {
-  const directory = String(args[1] ?? "");
-  switch (basename(args)) {
+function isProgram(name: string): boolean {
+  return programs.split(" ").includes(name);
+}
+
+/** The first program's name on the chain of links by which this was executed; "": none. */
+function nameByLinks(system: System): string {
+  let path = system.executedPath;
+  for (let i = 0; i < longestChain; i++) {
+    if (isProgram(baseName(path))) return baseName(path);
+    const link = system.readlink(path);
+    if (link.errno !== 0) return "";
+    path = link.text.startsWith("/") ? link.text : `${path.slice(0, path.lastIndexOf("/") + 1)}${link.text}`;
+  }
+  return "";
+}
+
+function run(program: string, args: readonly string[], system: System): number {
+  const called = String(args[0] ?? "");
+  switch (program) {
+    case "chpst":
+      return runTool(args, system);
+    case "envdir":
+      return launch({ run: envdir, failure: 111 }, "chpst", args, system);
+    case "envuidgid":
+      return launch({ run: envuidgid, failure: 111 }, "chpst", args, system);
+    case "pgrphack":
+      return launch({ run: pgrphack, failure: 111 }, "chpst", args, system);
     case "runsv":
-      return launch({ run: runsv, failure: 111 }, `runsv ${directory}`, args, system);
+      return launch({ run: runsv, failure: 111 }, `runsv ${String(args[1] ?? "")}`, args, system);
     case "runsvchdir":
-      return launch({ run: runsvchdir, failure: 111 }, String(args[0] ?? ""), args, system);
+      return launch({ run: runsvchdir, failure: 111 }, called, args, system);
+    case "runsvctrl":
+      return launch({ run: runsvctrl, failure: 111 }, "runsvctrl", args, system);
+    case "runsvstat":
+      return launch({ run: runsvstat, failure: 111 }, "runsvstat", args, system);
+    case "svwaitdown":
+      return launch({ run: svwaitdown, failure: 111 }, "svwaitdown", args, system);
+    case "svwaitup":
+      return launch({ run: svwaitup, failure: 111 }, "svwaitup", args, system);
     case "runsvdir":
-      return launch({ run: runsvdir, failure: 100 }, basename(args), args, system);
+      return launch({ run: runsvdir, failure: 100 }, baseName(called), args, system);
+    case "setlock":
+      return launch({ run: setlock, failure: 111 }, "chpst", args, system);
+    case "setuidgid":
+      return launch({ run: setuidgid, failure: 111 }, "chpst", args, system);
+    case "softlimit":
+      return launch({ run: softlimit, failure: 111 }, "chpst", args, system);
     case "svlogd":
       return launch({ run: svlogd, failure: 111 }, "svlogd", args, system);
+    case "utmpset":
+      return launch({ run: utmpset, failure: 111 }, "utmpset", args, system);
     default:
-      return launch({ run: sv, failure: 100 }, basename(args), args, system);
+      return launch({ run: sv, failure: 100 }, baseName(called), args, system);
   }
 }
 
-function basename(args: readonly string[]): string {
-  const called = String(args[0] ?? "");
-  return called.slice(called.lastIndexOf("/") + 1);
+/** chpst under a name that it takes for one of its others, such as denvdir. */
+function runTool(args: readonly string[], system: System): number {
+  const name = toolName(String(args[0] ?? ""));
+  return chpstNames.split(" ").includes(name)
+    ? run(name, args, system)
+    : launch({ run: chpst, failure: 111 }, "chpst", args, system);
 }
 
 main();

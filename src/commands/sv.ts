@@ -1,38 +1,32 @@
 // sv(8): controls and asks about services. Under another name it is an init script for the service of that name.
 
+import { baseName, describeVersion } from "../core/process/names.ts";
 import { parseOptions } from "../core/process/options.ts";
 import { describeMembers, describeState, describeTrouble } from "../core/supervise/report.ts";
 import type { Request } from "../core/supervise/requests.ts";
 import { isStatusWord, judge, mustSend, parseRequest } from "../core/supervise/requests.ts";
 import type { StatusRecord } from "../core/supervise/status.ts";
+import { statusBytes } from "../core/supervise/status.ts";
 import { describeError, ENOENT } from "../core/text/errors.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
+import { glanceMilliseconds, pollMilliseconds, StateWatch } from "../directories/state-watch.ts";
 import type { Trouble } from "../directories/supervised.ts";
 import { normallyUp, openOk, readStatus, tell } from "../directories/supervised.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
 import { openDirectory, openRead, plainChild } from "../system/system.ts";
 
-const version = "$Id: sv, runit-ts 0.1.0 $\n";
 const defaultSeconds = 7;
 /** The original looks every 420 ms; its waits end at the first look after the time given. Ours end there too. */
 const lookMilliseconds = 420;
-/** Where there is no word of changes. */
-const pollMilliseconds = 50;
-/** How long, and for how many services, it is cheaper to look again than to watch (and to end a watch). */
-const glanceMilliseconds = 60;
+/** For how many services it is cheaper to look again than to watch. */
 const maxGlances = 16;
-/** For an inotify descriptor: none has been asked for yet. */
-const unwatched = -1000;
 /** A new process counts as up when it has lived so long; one of a service that was crashing, longer. */
 const settleMilliseconds = 5;
 const crashMilliseconds = 1000;
 /** Each awaited service may cost a descriptor; beyond this many they are looked at instead. */
 const maxOkFds = 200;
 const killSignal = 9;
-const inMovedTo = 0x80;
-const inDeleteSelf = 0x400;
-const inMoveSelf = 0x800;
 
 interface Invocation {
   readonly isInitScript: boolean;
@@ -45,7 +39,7 @@ interface Invocation {
 
 export function sv(args: readonly string[], system: System): number {
   const called = String(args[0] ?? "");
-  const name = called.slice(called.lastIndexOf("/") + 1);
+  const name = baseName(called);
   const isInitScript = name !== "sv";
   const invocation = parse(name, isInitScript, args.slice(1), system);
   const isReport = invocation !== undefined && isStatusWord(invocation.command, isInitScript);
@@ -79,11 +73,13 @@ function parse(name: string, isInitScript: boolean, words: readonly string[], sy
   const wait = system.environment("SVWAIT");
   let seconds = wait === undefined ? defaultSeconds : leadingNumber(wait);
   let isVerbose = false;
+  let isJson = false;
   for (const option of options.given) {
-    isVerbose = isVerbose || option.letter !== "V";
+    if (option.letter === "--json") isJson = true;
+    else if (option.letter !== "V") isVerbose = true; // -w as well: who says how long, wants to know
     if (option.letter === "w") seconds = leadingNumber(option.value);
     if (option.letter === "V") {
-      system.writeText(2, version);
+      system.writeText(2, describeVersion("sv"));
       return undefined;
     }
   }
@@ -96,7 +92,7 @@ function parse(name: string, isInitScript: boolean, words: readonly string[], sy
   return {
     isInitScript,
     isVerbose,
-    isJson: options.longWords.includes("--json"),
+    isJson,
     milliseconds: (Math.floor((seconds * 1000) / lookMilliseconds) + 1) * lookMilliseconds,
     command,
     services: isInitScript ? [name] : options.rest.slice(1),
@@ -189,7 +185,7 @@ class Session {
       this.#say("\n");
       return 1;
     }
-    const { status, trouble } = readStatus(this.#system);
+    const { status, trouble } = readStatus(this.#system, isRecord);
     if (status === undefined) {
       this.#fail(describe(name, trouble));
       this.#say("\n");
@@ -211,7 +207,7 @@ class Session {
       this.#fail(`warning: ${name}/log: unable to change directory: ${describeError(-entered)}`);
       return;
     }
-    const { status, trouble } = readStatus(this.#system);
+    const { status, trouble } = readStatus(this.#system, isRecord);
     if (status === undefined) this.#fail(describe(`${name}/log`, trouble));
     else this.#say(this.#coloured(this.#stateOf("log", status), status));
   }
@@ -238,7 +234,7 @@ class Session {
   }
 
   #members(name: string): { readonly members: string; readonly code: number } {
-    const { status, trouble } = readStatus(this.#system);
+    const { status, trouble } = readStatus(this.#system, isRecord);
     if (status === undefined) {
       this.#errors++;
       return {
@@ -279,7 +275,7 @@ class Session {
 
   /** Sends the bytes to the service whose directory is the working directory; answers the status it had before. */
   #tell(name: string, bytes: string, mayBeGone: boolean): StatusRecord | undefined {
-    const { status, trouble } = readStatus(this.#system);
+    const { status, trouble } = readStatus(this.#system, isRecord);
     const obstacle = status === undefined ? trouble : mustSend(bytes, status) ? tell(this.#system, bytes) : undefined;
     if (obstacle === undefined) return status;
     if (obstacle.isGone && mayBeGone) this.#say(`ok: ${name}: runsv not running\n`);
@@ -291,9 +287,7 @@ class Session {
   #await(pending: readonly Pending[], request: Request): void {
     const deadline = this.#startedAt + this.#invocation.milliseconds;
     const watchAt = pending.length > maxGlances ? 0 : this.#system.monotonic() + glanceMilliseconds;
-    const events = new Uint8Array(4096);
-    let glance = 1;
-    let inotify = unwatched;
+    const watch = new StateWatch(this.#system);
     for (const one of pending) this.#look(one, request, false);
     for (;;) {
       const open = pending.filter((one) => !one.isDone);
@@ -304,30 +298,26 @@ class Session {
         for (const one of open) this.#giveUp(one, request);
         return;
       }
-      if (inotify === unwatched && now >= watchAt) {
-        inotify = this.#watch(open);
+      if (!watch.isOpen && now >= watchAt) {
+        this.#watch(open, watch);
         for (const one of open) if (one.askAt === 0) this.#look(one, request, false); // what came before the watch
         continue;
       }
       const fds: Polled[] = [];
       let next = Math.min(deadline, now + lookMilliseconds);
-      if (inotify === unwatched) {
-        next = Math.min(deadline, now + glance);
-        glance = Math.min(glance * 2, 4);
-      }
+      if (!watch.isOpen) next = Math.min(deadline, now + watch.nextGlance());
       for (const one of open) {
         if (one.okFd >= 0) fds.push({ fd: one.okFd, endOnly: true });
-        if (one.watch < 0 && inotify !== unwatched) next = Math.min(next, now + pollMilliseconds);
+        if (one.watch < 0 && watch.isOpen) next = Math.min(next, now + pollMilliseconds);
         if (one.askAt > 0) next = Math.min(next, one.askAt);
       }
-      if (inotify >= 0) fds.push({ fd: inotify, endOnly: false });
+      if (watch.fd >= 0) fds.push({ fd: watch.fd, endOnly: false });
       const happenings = awaitHappenings(this.#system, { fds, milliseconds: Math.max(0, next - now) });
       this.#nowSeconds = this.#system.now().seconds;
       for (const happening of happenings) {
-        if (happening.kind === "readable" && happening.fd === inotify) {
-          const length = this.#system.read(inotify, events);
-          for (const watch of watchesOf(events, length)) {
-            for (const one of open) if (one.watch === watch) this.#look(one, request, false);
+        if (happening.kind === "readable" && happening.fd === watch.fd) {
+          for (const changed of watch.take()) {
+            for (const one of open) if (one.watch === changed) this.#look(one, request, false);
           }
         } else if (happening.kind === "readable") {
           for (const one of open) if (one.okFd === happening.fd) this.#look(one, request, false);
@@ -350,15 +340,9 @@ class Session {
     }
   }
 
-  /** Watches the state directories; answers where changes are heard, or -errno. */
-  #watch(pending: readonly Pending[]): number {
-    const inotify = this.#system.inotifyOpen();
-    if (inotify < 0) return inotify;
-    for (const one of pending) {
-      if (this.#enter(one.name) !== 0) continue;
-      one.watch = this.#system.inotifyAdd(inotify, "supervise", inMovedTo + inDeleteSelf + inMoveSelf);
-    }
-    return inotify;
+  #watch(pending: readonly Pending[], watch: StateWatch): void {
+    watch.open();
+    for (const one of pending) if (this.#enter(one.name) === 0) one.watch = watch.add();
   }
 
   /** Looks whether it is satisfied, and says so; `isAgreed`: its check script has just agreed. */
@@ -370,7 +354,7 @@ class Session {
       this.#close(one);
       return;
     }
-    const { status, trouble } = readStatus(this.#system);
+    const { status, trouble } = readStatus(this.#system, isRecord);
     if (status === undefined) {
       if (trouble?.isGone === true && request.bytes.startsWith("x")) this.#say(`ok: ${one.name}: runsv not running\n`);
       else this.#fail(`${describe(one.name, trouble)}\n`);
@@ -440,7 +424,7 @@ class Session {
     if (one.checkPid !== 0) this.#system.kill(one.checkPid, killSignal);
     this.#say(request.kills ? "kill: " : "timeout: ");
     const errno = this.#enter(one.name);
-    const { status, trouble } = readStatus(this.#system);
+    const { status, trouble } = readStatus(this.#system, isRecord);
     if (errno !== 0)
       this.#fail(`fail: ${one.name}: unable to change to service directory: ${describeError(errno)}\n\n`);
     else if (status === undefined) this.#fail(`${describe(one.name, trouble)}\n\n`);
@@ -498,6 +482,10 @@ class Session {
   }
 }
 
+function isRecord(bytes: number): boolean {
+  return bytes >= statusBytes;
+}
+
 /** The line for a service that cannot be asked. */
 function describe(name: string, trouble: Trouble | undefined): string {
   const severity = trouble === undefined || trouble.isGone ? "fail" : "warning";
@@ -507,17 +495,4 @@ function describe(name: string, trouble: Trouble | undefined): string {
 function reasonOf(trouble: Trouble | undefined): string {
   if (trouble === undefined || trouble.isGone) return "runsv not running";
   return trouble.errno === 0 ? trouble.doing : `${trouble.doing}: ${describeError(trouble.errno)}`;
-}
-
-/** Watches that inotify events speak of. */
-function watchesOf(events: Uint8Array, length: number): readonly number[] {
-  const watches: number[] = [];
-  const view = new DataView(events.buffer, events.byteOffset, events.length);
-  let offset = 0;
-  while (offset + 16 <= length) {
-    const watch = view.getInt32(offset, true);
-    if (!watches.includes(watch)) watches.push(watch);
-    offset += 16 + view.getUint32(offset + 12, true);
-  }
-  return watches;
 }

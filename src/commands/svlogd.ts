@@ -3,6 +3,7 @@
 import { Progress } from "../core/log/progress.ts";
 import { Replacement } from "../core/log/replacement.ts";
 import type { StampForm } from "../core/log/stamp.ts";
+import { describeVersion } from "../core/process/names.ts";
 import { parseOptions } from "../core/process/options.ts";
 import type { Timestamp } from "../core/supervise/service.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
@@ -17,7 +18,6 @@ import { LogInput } from "../system/input.ts";
 import type { System, WatchedSignal } from "../system/system.ts";
 import { openDirectory, openRead } from "../system/system.ts";
 
-const version = "$Id: svlogd, runit-ts 0.1.0 $\n";
 const standardLineBytes = 1000;
 const standardBufferBytes = 1024;
 const newline = 10;
@@ -77,7 +77,7 @@ function parseInvocation(args: readonly string[], system: System): Invocation | 
       replaces = true;
       replaceBy = value;
     } else if (letter === "V") {
-      system.writeText(2, version);
+      system.writeText(2, describeVersion("svlogd"));
       return undefined;
     }
   }

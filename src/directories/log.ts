@@ -15,7 +15,7 @@ import { Selection } from "../core/log/pattern.ts";
 import type { Progress } from "../core/log/progress.ts";
 import { checksumOf } from "../core/log/progress.ts";
 import { bytesToLineEnd } from "../core/log/rotation.ts";
-import { describeError, EAGAIN, ENOENT } from "../core/text/errors.ts";
+import { describeError, EAGAIN, ENOENT, ENOSPC } from "../core/text/errors.ts";
 import type { FileStat } from "../system/system.ts";
 import { openAppend, openCreate, openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
 import { LogProcessor } from "./log-processor.ts";
@@ -28,7 +28,6 @@ const newline = 10;
 const pauseMilliseconds = 3000;
 const lockTries = 20;
 const lockMilliseconds = 5;
-const ENOSPC = 28;
 
 type Step = "none" | "salvage" | "sync" | "seal" | "rename" | "create" | "unseal" | "prune";
 

@@ -19,8 +19,11 @@ export interface Reading {
   readonly trouble: Trouble | undefined;
 }
 
+/** Whether so many bytes are taken for a status record. */
+export type IsRecord = (bytes: number) => boolean;
+
 /** Reads the status of a service that has a runsv. */
-export function readStatus(system: System): Reading {
+export function readStatus(system: System, isRecord: IsRecord): Reading {
   const ok = openOk(system);
   if (ok < 0) {
     if (ok === -ENXIO) return { status: undefined, trouble: { isGone: true, doing: "", errno: ENXIO } };
@@ -29,12 +32,13 @@ export function readStatus(system: System): Reading {
   system.close(ok);
   const fd = system.open("supervise/status", openRead + openNonblocking, 0);
   if (fd < 0) return inTrouble("unable to open supervise/status", -fd);
-  const bytes = new Uint8Array(statusBytes);
+  const bytes = new Uint8Array(statusBytes + 1); // one more: whether there are more
   const length = system.read(fd, bytes);
   system.close(fd);
   if (length < 0) return inTrouble("unable to read supervise/status", -length);
-  if (length < statusBytes) return inTrouble("unable to read supervise/status: bad format", 0);
-  return { status: decodeStatus(bytes), trouble: undefined };
+  const status = isRecord(length) ? decodeStatus(bytes.subarray(0, length)) : undefined;
+  if (status === undefined) return inTrouble("unable to read supervise/status: bad format", 0);
+  return { status, trouble: undefined };
 }
 
 /** A write end of supervise/ok, or -errno; its reader is runsv, so it ends when runsv does. */

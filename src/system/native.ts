@@ -6,7 +6,11 @@
 
 export declare function posix_argument(index: number, into: Uint8Array): number;
 export declare function posix_argument_drop(): number;
+export declare function posix_argument_set(index: number, text: string): number;
+export declare function posix_executed_path(into: Uint8Array): number;
 export declare function posix_environment(name: string, into: Uint8Array): number;
+export declare function posix_environment_unset(name: string): number;
+export declare function posix_environment_add(name: string, value: Uint8Array, valueBytes: number): number;
 export declare function posix_service_directory(into: Uint8Array): number;
 
 export declare function posix_open(path: string, flags: number, mode: number): number;
@@ -51,7 +55,8 @@ export declare function posix_send_datagram(
 ): number;
 export declare function posix_move_fd(from: number, to: number): number;
 export declare function posix_set_nonblocking(fd: number): number;
-export declare function posix_flock(fd: number): number;
+export declare function posix_flock(fd: number, waits: number): number;
+export declare function posix_pass_on(fd: number): number;
 export declare function posix_is_terminal(fd: number): number;
 
 export declare function posix_find(bytes: Uint8Array, from: number, to: number, value: number): number;
@@ -83,6 +88,28 @@ export declare function posix_spawn_begin(exitCode: number, searchPath: number, 
 export declare function posix_spawn_argument(text: string): number;
 export declare function posix_spawn_step(kind: number, first: number, second: number, text: string): number;
 export declare function posix_spawn_run(into: Uint8Array): number;
+
+export declare function posix_session(): number;
+export declare function posix_chroot(path: string): number;
+export declare function posix_nice(increment: number): number;
+export declare function posix_limit(resource: number, into: Uint8Array): number;
+export declare function posix_limit_set(
+  resource: number,
+  softHigh: number,
+  softLow: number,
+  hardHigh: number,
+  hardLow: number,
+): number;
+export declare function posix_account(name: string, into: Uint8Array): number;
+export declare function posix_group(name: string): number;
+export declare function posix_memberships(name: string, gid: number, into: Uint8Array): number;
+export declare function posix_set_groups(gids: Uint8Array): number;
+export declare function posix_set_gid(gid: number): number;
+export declare function posix_set_uid(uid: number): number;
+export declare function posix_drop_bounding(capability: number): number;
+export declare function posix_drop_capabilities(high: number, low: number): number;
+export declare function posix_no_new_privileges(): number;
+export declare function posix_execute(path: string, argument: number): number;
 
 export declare function posix_signals_watch(mask: number): number;
 export declare function posix_signals_taken(): number;

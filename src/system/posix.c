@@ -13,18 +13,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -125,6 +129,73 @@ double posix_environment(const uint8_t *name, size_t name_length, const uint8_t 
   const char *text = getenv(name_text);
   if (!text) return -ENOENT;
   return copy_out(text, strlen(text), into, into_length);
+}
+
+/* A text of its own, for as long as the process lives. */
+static char *lasting(const uint8_t *s, size_t n, size_t more) {
+  char *to = malloc(n + more + 1);
+  size_t length;
+  if (!to) return errno = ENOMEM, NULL;
+  to[length = decode(s, n, to)] = 0;
+  if (strlen(to) != length) return free(to), errno = EINVAL, NULL;
+  return to;
+}
+
+double posix_argument_set(double index, const uint8_t *text, size_t text_length) {
+  if (!(index >= 0 && index < argument_count)) return -EINVAL;
+  char *own = lasting(text, text_length, 0);
+  if (!own) return -(double)errno;
+  argument_list[(int)index] = own;
+  return 0;
+}
+
+double posix_executed_path(const uint8_t *into, size_t into_length) {
+  const char *path = (const char *)getauxval(AT_EXECFN);
+  return path ? copy_out(path, strlen(path), into, into_length) : 0;
+}
+
+/* The environment is the list the kernel gave, until something is added: then it is ours. */
+static int environment_room;
+
+/* The last entry takes the place of the first one of that name. Answers how many are left. */
+double posix_environment_unset(const uint8_t *name, size_t name_length) {
+  arena_clear();
+  TEXT(name);
+  size_t length = strlen(name_text);
+  int found = -1, count = 0;
+  for (; environ[count]; count++)
+    if (found < 0 && !strncmp(environ[count], name_text, length) && environ[count][length] == '=') found = count;
+  if (found < 0) return count;
+  environ[found] = environ[--count];
+  environ[count] = NULL;
+  return count;
+}
+
+double posix_environment_add(const uint8_t *name, size_t name_length, const uint8_t *value, size_t value_length,
+                             double value_bytes) {
+  if (!IN_RANGE(value_bytes, 0, (double)value_length)) return -EINVAL;
+  size_t bytes = (size_t)value_bytes;
+  if (memchr(value, 0, bytes)) return -EINVAL;
+  int count = 0;
+  while (environ[count]) count++;
+  if (count + 2 > environment_room) {
+    int room = count + count / 2 + 32;
+    char **more = malloc((size_t)room * sizeof *more);
+    if (!more) return -ENOMEM;
+    memcpy(more, environ, (size_t)(count + 1) * sizeof *more);
+    if (environment_room) free(environ);
+    environ = more;
+    environment_room = room;
+  }
+  char *entry = lasting(name, name_length, bytes + 1);
+  if (!entry) return -(double)errno;
+  size_t length = strlen(entry);
+  entry[length] = '=';
+  memcpy(entry + length + 1, value, bytes);
+  entry[length + 1 + bytes] = 0;
+  environ[count] = entry;
+  environ[count + 1] = NULL;
+  return 0;
 }
 
 double posix_service_directory(const uint8_t *into, size_t into_length) {
@@ -509,7 +580,11 @@ double posix_set_nonblocking(double fd) {
   return flags < 0 ? -(double)errno : result(fcntl((int)fd, F_SETFL, flags | O_NONBLOCK));
 }
 
-double posix_flock(double fd) { return IS_FD(fd) ? result(flock((int)fd, LOCK_EX | LOCK_NB)) : -EBADF; }
+double posix_flock(double fd, double waits) {
+  return IS_FD(fd) ? result(flock((int)fd, LOCK_EX | (waits != 0 ? 0 : LOCK_NB))) : -EBADF;
+}
+
+double posix_pass_on(double fd) { return IS_FD(fd) ? result(fcntl((int)fd, F_SETFD, 0)) : -EBADF; }
 
 double posix_is_terminal(double fd) { return IS_FD(fd) && isatty((int)fd) ? 1 : 0; }
 
@@ -546,7 +621,8 @@ double posix_ticks(void) { return (double)sysconf(_SC_CLK_TCK); }
 
 /* ── processes ── */
 
-static sigset_t inherited_mask, watched_mask;
+/* As this process found them; ignored_crashes: of the signals the crash net takes. */
+static sigset_t inherited_mask, watched_mask, ignored_crashes;
 
 double posix_pid(void) { return getpid(); }
 
@@ -717,6 +793,124 @@ double posix_spawn_run(const uint8_t *into, size_t into_length) {
   double d[2] = {failed_step, why};
   memcpy((uint8_t *)into, d, 16);
   return pid;
+}
+
+/* ── this process, before it becomes another program ── */
+
+double posix_session(void) { return result(setsid()); }
+
+double posix_chroot(const uint8_t *path, size_t path_length) {
+  arena_clear();
+  TEXT(path);
+  return result(chroot(path_text));
+}
+
+/* Every value it can answer is a legitimate one. */
+double posix_nice(double increment) {
+  if (!IN_RANGE(increment, -1000, 1000)) return -EINVAL;
+  errno = 0;
+  return nice((int)increment) == -1 && errno != 0 ? -(double)errno : 0;
+}
+
+/* Into 16 bytes: soft and hard limit. */
+double posix_limit(double resource, const uint8_t *into, size_t into_length) {
+  struct rlimit limit;
+  if (!IN_RANGE(resource, 0, RLIM_NLIMITS - 1) || into_length < 16) return -EINVAL;
+  if (getrlimit((int)resource, &limit) < 0) return -(double)errno;
+  uint64_t words[2] = {limit.rlim_cur, limit.rlim_max};
+  memcpy((uint8_t *)into, words, 16);
+  return 0;
+}
+
+#define IS_HALF(x) IN_RANGE(x, 0, 4294967295.0)
+
+double posix_limit_set(double resource, double soft_high, double soft_low, double hard_high, double hard_low) {
+  if (!IN_RANGE(resource, 0, RLIM_NLIMITS - 1) || !IS_HALF(soft_high) || !IS_HALF(soft_low) || !IS_HALF(hard_high) ||
+      !IS_HALF(hard_low))
+    return -EINVAL;
+  struct rlimit limit = {(rlim_t)soft_high << 32 | (rlim_t)soft_low, (rlim_t)hard_high << 32 | (rlim_t)hard_low};
+  return result(setrlimit((int)resource, &limit));
+}
+
+/* 1 and two doubles (uid, gid), or 0: no such account. */
+double posix_account(const uint8_t *name, size_t name_length, const uint8_t *into, size_t into_length) {
+  if (into_length < 16) return -EINVAL;
+  arena_clear();
+  TEXT(name);
+  errno = 0;
+  struct passwd *entry = getpwnam(name_text);
+  if (!entry) return errno == ENOENT ? 0 : -(double)errno;
+  double d[2] = {entry->pw_uid, entry->pw_gid};
+  memcpy((uint8_t *)into, d, 16);
+  return 1;
+}
+
+double posix_group(const uint8_t *name, size_t name_length) {
+  arena_clear();
+  TEXT(name);
+  errno = 0;
+  struct group *entry = getgrnam(name_text);
+  return entry ? (double)entry->gr_gid : errno ? -(double)errno : -ENOENT;
+}
+
+/* How many there are; as many as fit are in `into`, 4 bytes each. */
+double posix_memberships(const uint8_t *name, size_t name_length, double gid, const uint8_t *into, size_t into_length) {
+  if (!IS_HALF(gid)) return -EINVAL;
+  arena_clear();
+  TEXT(name);
+  int count = (int)(into_length / sizeof(gid_t));
+  getgrouplist(name_text, (gid_t)gid, (gid_t *)into, &count);
+  return count;
+}
+
+double posix_set_groups(const uint8_t *gids, size_t gids_length) {
+  return result(setgroups(gids_length / sizeof(gid_t), (const gid_t *)gids));
+}
+double posix_set_gid(double gid) { return IS_HALF(gid) ? result(setgid((gid_t)gid)) : -EINVAL; }
+double posix_set_uid(double uid) { return IS_HALF(uid) ? result(setuid((uid_t)uid)) : -EINVAL; }
+
+double posix_drop_bounding(double capability) {
+  if (!IN_RANGE(capability, 0, 63)) return -EINVAL;
+  if (prctl(PR_CAPBSET_READ, (unsigned long)capability, 0, 0, 0) != 1) return 0;
+  return result(prctl(PR_CAPBSET_DROP, (unsigned long)capability, 0, 0, 0));
+}
+
+/* From the permitted, effective and inheritable sets; the kernel takes them out of the ambient one. */
+double posix_drop_capabilities(double high, double low) {
+  if (!IS_HALF(high) || !IS_HALF(low)) return -EINVAL;
+  struct { /* capabilities(7), version 3; the C library has no name for it */
+    uint32_t version;
+    int pid;
+  } header = {0x20080522, 0};
+  struct {
+    uint32_t effective, permitted, inheritable;
+  } sets[2];
+  if (syscall(SYS_capget, &header, sets) < 0) return -(double)errno;
+  for (int i = 0; i < 2; i++) {
+    uint32_t kept = ~(uint32_t)(i ? high : low);
+    sets[i].effective &= kept;
+    sets[i].permitted &= kept;
+    sets[i].inheritable &= kept;
+  }
+  return result(syscall(SYS_capset, &header, sets));
+}
+
+double posix_no_new_privileges(void) { return result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); }
+
+/* The signals are as they were when this program began. */
+double posix_execute(const uint8_t *path, size_t path_length, double argument) {
+  if (!(argument >= 0 && argument < argument_count)) return -EINVAL;
+  arena_clear();
+  TEXT(path);
+  struct sigaction ignore = {.sa_handler = SIG_IGN}, none = {.sa_handler = SIG_DFL};
+  for (int s = 1; s < 32; s++)
+    if (sigismember(&ignored_crashes, s) == 1) sigaction(s, &ignore, NULL);
+  sigprocmask(SIG_SETMASK, &inherited_mask, NULL);
+  execve(path_text, argument_list + (int)argument, environ);
+  int why = errno;
+  for (int s = 1; s < 32; s++)
+    if (sigismember(&ignored_crashes, s) == 1) sigaction(s, &none, NULL);
+  return -(double)why;
 }
 
 /* ── waiting: watched signals are blocked at every other moment ── */
@@ -1043,14 +1237,15 @@ int __wrap_main(int argc, char **argv) {
   }
   stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
   sigaltstack(&alternate, NULL);
+  sigset_t crashes_mask;
+  sigemptyset(&crashes_mask);
   for (unsigned i = 0; i < sizeof fatal / sizeof *fatal; i++) {
-    struct sigaction action = {.sa_handler = crash, .sa_flags = SA_ONSTACK | SA_NODEFER | SA_RESETHAND};
-    sigaction(fatal[i], &action, NULL);
-    sigset_t one;
-    sigemptyset(&one);
-    sigaddset(&one, fatal[i]);
-    sigprocmask(SIG_UNBLOCK, &one, NULL);
+    struct sigaction action = {.sa_handler = crash, .sa_flags = SA_ONSTACK | SA_NODEFER | SA_RESETHAND}, before;
+    sigaction(fatal[i], &action, &before);
+    if (before.sa_handler == SIG_IGN) sigaddset(&ignored_crashes, fatal[i]);
+    sigaddset(&crashes_mask, fatal[i]);
   }
+  sigprocmask(SIG_UNBLOCK, &crashes_mask, NULL);
   int code = __real_main(1, only);
   if (guarded && code == 1) recover("uncaught exception");
   return code;

@@ -1,11 +1,15 @@
 // The System that is real.
 
 import type { Timestamp } from "../core/supervise/service.ts";
+import type { Word } from "../core/text/numbers.ts";
 import {
+  posix_account,
   posix_argument,
   posix_argument_drop,
+  posix_argument_set,
   posix_chdir,
   posix_chmod_fd,
+  posix_chroot,
   posix_clock_boot,
   posix_clock_monotonic,
   posix_clock_wall,
@@ -14,12 +18,19 @@ import {
   posix_directory_close,
   posix_directory_next,
   posix_directory_open,
+  posix_drop_bounding,
+  posix_drop_capabilities,
   posix_environment,
+  posix_environment_add,
+  posix_environment_unset,
+  posix_execute,
+  posix_executed_path,
   posix_fchdir,
   posix_file_system,
   posix_find,
   posix_find_last,
   posix_flock,
+  posix_group,
   posix_guard,
   posix_inotify_add,
   posix_inotify_open,
@@ -29,11 +40,17 @@ import {
   posix_keep_fd,
   posix_kept,
   posix_kill,
+  posix_limit,
+  posix_limit_set,
   posix_mark_taking,
+  posix_memberships,
   posix_mkdir,
   posix_mkfifo,
   posix_move_fd,
+  posix_nice,
+  posix_no_new_privileges,
   posix_open,
+  posix_pass_on,
   posix_pid,
   posix_pidfd,
   posix_pidfd_kill,
@@ -54,7 +71,11 @@ import {
   posix_replace_text,
   posix_send_datagram,
   posix_service_directory,
+  posix_session,
+  posix_set_gid,
+  posix_set_groups,
   posix_set_nonblocking,
+  posix_set_uid,
   posix_signals_taken,
   posix_signals_watch,
   posix_spawn_argument,
@@ -78,10 +99,12 @@ import {
   posix_zone_seconds,
 } from "./native.ts";
 import type {
+  Account,
   EndedChild,
   FileIdentity,
   FileKind,
   FileStat,
+  Limit,
   LineCopy,
   Pipe,
   Polled,
@@ -117,6 +140,19 @@ export class PosixSystem extends System {
     posix_argument_drop();
   }
 
+  override get executedPath(): string {
+    const path = new Uint8Array(4096);
+    return textOf(path, posix_executed_path(path));
+  }
+  override setArgument(index: number, text: string): void {
+    posix_argument_set(index, text);
+  }
+  override unsetEnvironment(name: string): void {
+    posix_environment_unset(name);
+  }
+  override addEnvironment(name: string, value: Uint8Array, length: number): number {
+    return posix_environment_add(name, value, length);
+  }
   override environment(name: string): string | undefined {
     for (;;) {
       const length = posix_environment(name, this.#room);
@@ -139,6 +175,9 @@ export class PosixSystem extends System {
   }
   override read(fd: number, into: Uint8Array): number {
     return posix_read(fd, into, 0, into.length);
+  }
+  override readAfter(fd: number, into: Uint8Array, from: number): number {
+    return posix_read(fd, into, from, into.length);
   }
   override readAt(fd: number, into: Uint8Array, offset: number): number {
     return posix_read_at(fd, into, offset);
@@ -247,7 +286,13 @@ export class PosixSystem extends System {
     return posix_set_nonblocking(fd);
   }
   override lock(fd: number): number {
-    return posix_flock(fd);
+    return posix_flock(fd, 0);
+  }
+  override awaitLock(fd: number): number {
+    return posix_flock(fd, 1);
+  }
+  override passOn(fd: number): number {
+    return posix_pass_on(fd);
   }
   override isTerminal(fd: number): boolean {
     return posix_is_terminal(fd) !== 0;
@@ -344,6 +389,74 @@ export class PosixSystem extends System {
     return { pid, errno: doubleAt(this.#room, 8), failedStep: steps[failed - 1] ?? "exec" };
   }
 
+  override newSession(): number {
+    return posix_session();
+  }
+  override chroot(path: string): number {
+    return posix_chroot(path);
+  }
+  override nice(increment: number): number {
+    return posix_nice(increment);
+  }
+  override limit(resource: number): Limit {
+    const result = posix_limit(resource, this.#room);
+    if (result < 0) return { errno: -result, soft: { high: 0, low: 0 }, hard: { high: 0, low: 0 } };
+    return { errno: 0, soft: wordAt(this.#room, 0), hard: wordAt(this.#room, 8) };
+  }
+  override setLimit(resource: number, soft: Word, hard: Word): number {
+    return posix_limit_set(resource, soft.high, soft.low, hard.high, hard.low);
+  }
+  override account(name: string): Account {
+    const result = posix_account(name, this.#room);
+    if (result <= 0) return { errno: -result, found: false, uid: 0, gid: 0 };
+    return { errno: 0, found: true, uid: doubleAt(this.#room, 0), gid: doubleAt(this.#room, 8) };
+  }
+  override group(name: string): number {
+    return posix_group(name);
+  }
+  override memberships(name: string, gid: number): readonly number[] {
+    const bytes = new Uint8Array(posix_memberships(name, gid, new Uint8Array(0)) * 4);
+    const count = Math.min(posix_memberships(name, gid, bytes), bytes.length / 4);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const gids: number[] = [];
+    for (let i = 0; i < count; i++) gids.push(view.getUint32(i * 4, true));
+    return gids;
+  }
+  override setGroups(gids: readonly number[]): number {
+    const bytes = new Uint8Array(gids.length * 4);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let at = 0;
+    for (const gid of gids) {
+      view.setUint32(at, gid, true);
+      at += 4;
+    }
+    return posix_set_groups(bytes);
+  }
+  override setGid(gid: number): number {
+    return posix_set_gid(gid);
+  }
+  override setUid(uid: number): number {
+    return posix_set_uid(uid);
+  }
+  override dropBounding(capability: number): number {
+    return posix_drop_bounding(capability);
+  }
+  override dropCapabilities(capabilities: readonly number[]): number {
+    let high = 0;
+    let low = 0;
+    for (let number = 0; number < 32; number++) {
+      if (capabilities.includes(number)) low += 2 ** number;
+      if (capabilities.includes(number + 32)) high += 2 ** number;
+    }
+    return posix_drop_capabilities(high, low);
+  }
+  override setNoNewPrivileges(): number {
+    return posix_no_new_privileges();
+  }
+  override execute(path: string, argument: number): number {
+    return posix_execute(path, argument);
+  }
+
   override watchSignals(signals: readonly WatchedSignal[]): void {
     const watchable: readonly WatchedSignal[] = [
       "TERM",
@@ -424,6 +537,11 @@ function bytesOf(text: string): Uint8Array {
 
 function doubleAt(bytes: Uint8Array, offset: number): number {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getFloat64(offset, true);
+}
+
+function wordAt(bytes: Uint8Array, offset: number): Word {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return { high: view.getUint32(offset + 4, true), low: view.getUint32(offset, true) };
 }
 
 /** As put_stat in posix.c lays it out. */

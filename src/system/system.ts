@@ -4,6 +4,7 @@
 // (0 to 255) per byte. Positions in buffers are checked: out of range is -EINVAL.
 
 import type { Timestamp } from "../core/supervise/service.ts";
+import type { Word } from "../core/text/numbers.ts";
 
 /** Signals that can be awaited; the bit of each is its place in this list (posix.c has the same list). */
 export type WatchedSignal = "TERM" | "CHLD" | "HUP" | "ALRM" | "INT" | "CONT" | "USR1" | "USR2" | "QUIT" | "WINCH";
@@ -118,6 +119,22 @@ export class LineCopy {
   outLength = 0;
 }
 
+/** An account of this system; `found` is false where there is none of that name. */
+export interface Account {
+  /** 0, or why it cannot be told. */
+  readonly errno: number;
+  readonly found: boolean;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The limits of a resource, as setrlimit(2) has them. */
+export interface Limit {
+  readonly errno: number;
+  readonly soft: Word;
+  readonly hard: Word;
+}
+
 /** A descriptor to wait for; `endOnly`: only for its end or error, not for data. */
 export interface Polled {
   readonly fd: number;
@@ -129,13 +146,23 @@ export abstract class System {
   abstract get argv(): readonly string[];
   /** Forgets argv[0]: from now on the next one is it. */
   abstract dropArgument(): void;
+  /** Path by which this program was executed; "": unknown. */
+  abstract get executedPath(): string;
+  /** Another text for an argument. */
+  abstract setArgument(index: number, text: string): void;
   abstract environment(name: string): string | undefined;
+  /** Takes the first entry of that name out; the last entry takes its place. */
+  abstract unsetEnvironment(name: string): void;
+  /** Appends an entry, its value the first `length` bytes; 0 or -errno. */
+  abstract addEnvironment(name: string, value: Uint8Array, length: number): number;
   /** Where sv looks for services: a constant of the build. */
   abstract get serviceDirectory(): string;
 
   abstract open(path: string, flags: number, mode: number): number;
   abstract close(fd: number): number;
   abstract read(fd: number, into: Uint8Array): number;
+  /** Reads behind the first `from` bytes of `into`. */
+  abstract readAfter(fd: number, into: Uint8Array, from: number): number;
   abstract readAt(fd: number, into: Uint8Array, offset: number): number;
   abstract write(fd: number, bytes: Uint8Array, from: number, to: number): number;
   abstract writeText(fd: number, text: string): number;
@@ -184,6 +211,10 @@ export abstract class System {
   abstract setNonblocking(fd: number): number;
   /** Exclusive flock(2) without waiting. */
   abstract lock(fd: number): number;
+  /** The same, waiting. */
+  abstract awaitLock(fd: number): number;
+  /** From now on the descriptor goes to other programs as well. */
+  abstract passOn(fd: number): number;
   abstract isTerminal(fd: number): boolean;
 
   /** Where `value` first stands in [from, to); -1: nowhere. */
@@ -211,6 +242,31 @@ export abstract class System {
   abstract pidfdStatus(fd: number): number;
   abstract reap(): EndedChild;
   abstract spawn(plan: SpawnPlan): Spawned;
+
+  // What chpst changes of this process before it becomes another program.
+
+  abstract newSession(): number;
+  abstract chroot(path: string): number;
+  /** Adds to the nice value. */
+  abstract nice(increment: number): number;
+  /** Resources by their numbers on Linux. */
+  abstract limit(resource: number): Limit;
+  abstract setLimit(resource: number, soft: Word, hard: Word): number;
+  abstract account(name: string): Account;
+  /** Group id; -ENOENT: no such group. */
+  abstract group(name: string): number;
+  /** `gid`, and the groups of which the user is a member. */
+  abstract memberships(name: string, gid: number): readonly number[];
+  abstract setGroups(gids: readonly number[]): number;
+  abstract setGid(gid: number): number;
+  abstract setUid(uid: number): number;
+  /** Takes a capability out of the bounding set; one that is not in it, or unknown to the system, needs no right. */
+  abstract dropBounding(capability: number): number;
+  /** Takes capabilities out of the process's own sets. */
+  abstract dropCapabilities(capabilities: readonly number[]): number;
+  abstract setNoNewPrivileges(): number;
+  /** Becomes the program at `path`, with the arguments of this one from `argument` on. Answers only -errno. */
+  abstract execute(path: string, argument: number): number;
 
   abstract watchSignals(signals: readonly WatchedSignal[]): void;
   /** Signals that came since the last call, as bits. */

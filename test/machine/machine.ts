@@ -7,10 +7,13 @@
 
 import { randomUUID } from "node:crypto";
 import type { Timestamp } from "../../src/core/supervise/service.ts";
+import type { Word } from "../../src/core/text/numbers.ts";
 import type {
+  Account,
   EndedChild,
   FileIdentity,
   FileStat,
+  Limit,
   LineCopy,
   Pipe,
   Polled,
@@ -26,6 +29,7 @@ const ESRCH = 3;
 const ENXIO = 6;
 const EBADF = 9;
 const EAGAIN = 11;
+const EACCES = 13;
 const EEXIST = 17;
 const ENOTDIR = 20;
 const EISDIR = 21;
@@ -39,6 +43,10 @@ const ENOSYS = 38;
 export class Idle extends Error {}
 /** Thrown out of the call at which the program is killed. */
 export class Killed extends Error {}
+
+function describeWord(word: Word): string {
+  return `${BigInt(word.high) * 4294967296n + BigInt(word.low)}`;
+}
 
 class Node {
   kind: "file" | "directory" | "fifo" | "link";
@@ -106,6 +114,20 @@ export class PipeInput {
   /** What waits. */
   get waiting(): string {
     return this.#writer.node.content;
+  }
+}
+
+/** Thrown where this program becomes another one: it does not come back. */
+export class Became extends Error {
+  readonly file: string;
+  readonly argv: readonly string[];
+  readonly environment: readonly string[];
+
+  constructor(file: string, argv: readonly string[], environment: readonly string[]) {
+    super(`became ${file}`);
+    this.file = file;
+    this.argv = argv;
+    this.environment = environment;
   }
 }
 
@@ -180,7 +202,13 @@ const bits: Readonly<Record<WatchedSignal, number>> = {
 
 export class Machine extends System {
   arguments: readonly string[] = [];
-  readonly variables = new Map<string, string>();
+  executed = "";
+  /** The environment: a list, in which a name can stand twice. */
+  readonly entries: string[] = [];
+  /** What was changed of this process, in order. */
+  readonly changes: string[] = [];
+  readonly passedOn: number[] = [];
+  readonly hardLimits = new Map<number, Word>();
   /** What happened, in order: starts, signals, ends. */
   readonly log: string[] = [];
   stdout = "";
@@ -335,8 +363,27 @@ export class Machine extends System {
   override dropArgument(): void {
     this.arguments = this.arguments.slice(1);
   }
+  override get executedPath(): string {
+    return this.executed;
+  }
+  override setArgument(index: number, text: string): void {
+    this.arguments = this.arguments.with(index, text);
+  }
   override environment(name: string): string | undefined {
-    return this.variables.get(name);
+    return this.entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+  }
+  override unsetEnvironment(name: string): void {
+    const place = this.entries.findIndex((entry) => entry.startsWith(`${name}=`));
+    const last = this.entries.at(-1);
+    if (place < 0 || last === undefined) return;
+    this.entries[place] = last;
+    this.entries.pop();
+  }
+  override addEnvironment(name: string, value: Uint8Array, length: number): number {
+    const fault = this.#fault("environment");
+    if (fault !== 0) return -fault;
+    this.entries.push(`${name}=${latin(value.subarray(0, length))}`);
+    return 0;
   }
   override get serviceDirectory(): string {
     return "/service/";
@@ -466,6 +513,9 @@ export class Machine extends System {
       file.node.content = file.node.content.slice(text.length);
     } else file.position += text.length;
     return copyText(text, into);
+  }
+  override readAfter(fd: number, into: Uint8Array, from: number): number {
+    return this.read(fd, into.subarray(from));
   }
   override readAt(fd: number, into: Uint8Array, offset: number): number {
     const fault = this.#fault("pread");
@@ -739,6 +789,16 @@ export class Machine extends System {
     file.node.lockedBy = file;
     return 0;
   }
+  override awaitLock(fd: number): number {
+    const locked = this.lock(fd);
+    if (locked === -EAGAIN) throw new Error("it would wait for ever");
+    return locked;
+  }
+  override passOn(fd: number): number {
+    if (!this.#fds.has(fd)) return -EBADF;
+    this.passedOn.push(fd);
+    return 0;
+  }
   /** Another program takes the lock of a file; answers how to give it back. */
   lockElsewhere(path: string): () => void {
     const node = this.#find(path, true);
@@ -749,6 +809,77 @@ export class Machine extends System {
   }
   override isTerminal(): boolean {
     return this.hasTerminal;
+  }
+
+  // ── this process, before it becomes another program ──
+
+  #changeSelf(what: string): number {
+    const fault = this.#fault(what);
+    if (fault === 0) this.changes.push(what);
+    return -fault;
+  }
+  override newSession(): number {
+    return this.#changeSelf("setsid");
+  }
+  override chroot(path: string): number {
+    return this.#changeSelf(`chroot ${path}`);
+  }
+  override nice(increment: number): number {
+    return this.#changeSelf(`nice ${increment}`);
+  }
+  override limit(resource: number): Limit {
+    const errno = this.#fault(`getrlimit ${resource}`);
+    const unlimited: Word = { high: 0xffffffff, low: 0xffffffff };
+    return { errno, soft: unlimited, hard: this.hardLimits.get(resource) ?? unlimited };
+  }
+  override setLimit(resource: number, soft: Word, hard: Word): number {
+    return this.#changeSelf(`setrlimit ${resource} ${describeWord(soft)} ${describeWord(hard)}`);
+  }
+  /** Lines of /etc/passwd or /etc/group with that name, in fields. */
+  #entries(file: string, name: string): string[][] {
+    const lines = (this.content(file) ?? "").split("\n").map((line) => line.split(":"));
+    return lines.filter((fields) => fields[0] === name);
+  }
+  override account(name: string): Account {
+    const errno = this.#fault(`account ${name}`);
+    const entry = errno === 0 ? this.#entries("/etc/passwd", name)[0] : undefined;
+    return { errno, found: entry !== undefined, uid: Number(entry?.[2] ?? 0), gid: Number(entry?.[3] ?? 0) };
+  }
+  override group(name: string): number {
+    const fault = this.#fault(`group ${name}`);
+    if (fault !== 0) return -fault;
+    const entry = this.#entries("/etc/group", name)[0];
+    return entry === undefined ? -ENOENT : Number(entry[2]);
+  }
+  override memberships(name: string, gid: number): readonly number[] {
+    const lines = (this.content("/etc/group") ?? "").split("\n").map((line) => line.split(":"));
+    return [gid, ...lines.filter((fields) => fields[3]?.split(",").includes(name)).map((fields) => Number(fields[2]))];
+  }
+  override setGroups(gids: readonly number[]): number {
+    return this.#changeSelf(`setgroups ${gids.join(" ")}`);
+  }
+  override setGid(gid: number): number {
+    return this.#changeSelf(`setgid ${gid}`);
+  }
+  override setUid(uid: number): number {
+    return this.#changeSelf(`setuid ${uid}`);
+  }
+  override dropBounding(capability: number): number {
+    return this.#changeSelf(`bounding ${capability}`);
+  }
+  override dropCapabilities(capabilities: readonly number[]): number {
+    return this.#changeSelf(`capabilities ${capabilities.join(" ")}`);
+  }
+  override setNoNewPrivileges(): number {
+    return this.#changeSelf("no new privileges");
+  }
+  override execute(path: string, argument: number): number {
+    const fault = this.#fault(`execve ${path}`);
+    if (fault !== 0) return -fault;
+    const node = this.#find(path, true);
+    if (typeof node === "number") return node;
+    if (node.kind !== "file" || node.mode % 0o100 === 0) return -EACCES;
+    throw new Became(path, this.arguments.slice(argument), [...this.entries]);
   }
 
   // ── buffers ──

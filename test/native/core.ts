@@ -151,9 +151,9 @@ function formats(): void {
   for (const word of ["5", "", "x", "1.9", "-3", "5v", "99999999999999999999"]) console.log(leadingNumber(word));
   for (const errno of [0, 1, 2, 11, 40, 122, 9999]) console.log(describeError(errno));
   for (const words of [["-vw5", "up"], ["-w"], ["--", "-v"], ["--json", "-v", "x"], ["-q"], ["-w", "5", "-"], []]) {
-    const options = parseOptions(words, "vw:V", ["--json"]);
+    const options = parseOptions(words, "vw:V", ["--json", "--level:"]);
     const given = options.given.map((option) => `${option.letter}=${option.value}`).join(",");
-    console.log(`${given} [${options.longWords.join(",")}] [${options.rest.join(",")}] ${options.complaint}`);
+    console.log(`${given} [${options.endedBy}] [${options.rest.join(",")}] ${options.complaint}`);
   }
   const alphabet = "udoxtkpcahiq12sDTXEreflSb";
   let known = 0;

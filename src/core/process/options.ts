@@ -1,7 +1,11 @@
 // Options as the field's programs read them: getopt(3) without permutation. The first word that does not begin with
-// "-" ends them, "-" alone too; a word that begins with "--" ends them and is swallowed.
+// "-" ends them, "-" alone too; a word that begins with "--" ends them and is swallowed, unless it is one of the long
+// options that our programs have beyond the originals.
+
+import { describeVersion } from "./names.ts";
 
 export interface Option {
+  /** "q", or "--json". */
   readonly letter: string;
   /** "" for an option without value. */
   readonly value: string;
@@ -9,8 +13,8 @@ export interface Option {
 
 export interface Options {
   readonly given: readonly Option[];
-  /** Words that began with "--"; the last of them ended the options unless it is one of the long words asked for. */
-  readonly longWords: readonly string[];
+  /** The word beginning with "--" that ended the options; "": none did. */
+  readonly endedBy: string;
   readonly rest: readonly string[];
   /** "illegal option -- q" and the like; "": none. */
   readonly complaint: string;
@@ -19,34 +23,60 @@ export interface Options {
 /**
  * @param words what follows the program's name
  * @param letters those that are known; a colon follows each that wants a value: "vw:"
- * @param known long words (with their "--") after which options go on
+ * @param long long options that are known; a colon follows each that wants a value, as `--word=value` or as the next word
  */
-export function parseOptions(words: readonly string[], letters: string, known: readonly string[]): Options {
+export function parseOptions(words: readonly string[], letters: string, long: readonly string[]): Options {
   const given: Option[] = [];
-  const longWords: string[] = [];
+  let endedBy = "";
   let index = 0;
   while (index < words.length) {
     const word = String(words[index] ?? "");
     if (!word.startsWith("-") || word === "-") break;
     index++;
     if (word.startsWith("--")) {
-      longWords.push(word);
-      if (known.includes(word)) continue;
-      break;
+      const name = nameOf(word);
+      if (long.includes(`${name}:`)) {
+        if (name !== word) given.push({ letter: name, value: word.slice(name.length + 1) });
+        else if (index < words.length) given.push({ letter: name, value: String(words[index++] ?? "") });
+        else return { given, endedBy, rest: [], complaint: `option requires an argument -- ${name.slice(2)}` };
+      } else if (long.includes(word)) given.push({ letter: word, value: "" });
+      else {
+        endedBy = word;
+        break;
+      }
+      continue;
     }
     for (let at = 1; at < word.length; at++) {
       const letter = word.charAt(at);
       const place = letter === ":" ? -1 : letters.indexOf(letter);
-      if (place < 0) return { given, longWords, rest: [], complaint: `illegal option -- ${letter}` };
+      if (place < 0) return { given, endedBy, rest: [], complaint: `illegal option -- ${letter}` };
       if (letters.charAt(place + 1) !== ":") {
         given.push({ letter, value: "" });
         continue;
       }
       if (at + 1 < word.length) given.push({ letter, value: word.slice(at + 1) });
       else if (index < words.length) given.push({ letter, value: String(words[index++] ?? "") });
-      else return { given, longWords, rest: [], complaint: `option requires an argument -- ${letter}` };
+      else return { given, endedBy, rest: [], complaint: `option requires an argument -- ${letter}` };
       break;
     }
   }
-  return { given, longWords, rest: words.slice(index), complaint: "" };
+  return { given, endedBy, rest: words.slice(index), complaint: "" };
+}
+
+/**
+ * What a program of runit 1 says, and ends with 1, when its command line is wrong or only asks for the version; "":
+ * neither.
+ * @param program its own name
+ * @param called the name with which complaints begin
+ */
+export function describeMisuse(options: Options, program: string, called: string, usage: string): string {
+  if (options.given.some((option) => option.letter === "V")) return `${describeVersion(program)}${usage}`;
+  if (options.complaint !== "") return `${called}: ${options.complaint}\n${usage}`;
+  return options.rest.length === 0 ? usage : "";
+}
+
+/** `--word` of `--word=value`. */
+function nameOf(word: string): string {
+  const at = word.indexOf("=");
+  return at < 0 ? word : word.slice(0, at);
 }

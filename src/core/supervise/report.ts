@@ -8,11 +8,24 @@ import { describeAge, sinceOf } from "./status.ts";
  * @param isNormallyUp there is no file `down`
  */
 export function describeState(name: string, status: StatusRecord, isNormallyUp: boolean, nowSeconds: number): string {
-  const hasProcess = status.pid !== 0;
   let line = status.phase === undefined ? "" : `${status.phase}: `;
   line += `${name}: `;
   if (status.phase !== "down") line += `(pid ${status.pid}) `;
-  line += `${describeAge(status, nowSeconds)}s`;
+  return `${line}${describeAge(status, nowSeconds)}s${describeFurther(status, isNormallyUp)}`;
+}
+
+/** The same as runsvstat(8) puts it: `web: run (pid 42) 9 seconds, want down, got TERM`. */
+export function describeOldState(name: string, status: StatusRecord, isNormallyUp: boolean, now: number): string {
+  let line = `${name}: `;
+  if (status.pid === 0) line += "down ";
+  else if (status.phase === "run" || status.phase === "finish") line += `${status.phase} (pid ${status.pid}) `;
+  else line += `(pid ${status.pid}) `;
+  return `${line}${describeAge(status, now)} seconds${describeFurther(status, isNormallyUp)}`;
+}
+
+function describeFurther(status: StatusRecord, isNormallyUp: boolean): string {
+  const hasProcess = status.pid !== 0;
+  let line = "";
   if (hasProcess && !isNormallyUp) line += ", normally down";
   if (!hasProcess && isNormallyUp) line += ", normally up";
   if (hasProcess && status.paused) line += ", paused";

@@ -11,6 +11,8 @@
 import type { Phase, Service, Timestamp } from "./service.ts";
 
 export const statusBytes = 20;
+/** The record of daemontools: without the last two. */
+export const shortStatusBytes = 18;
 
 const half = 4294967296;
 const tai64High = 0x40000000;
@@ -45,12 +47,13 @@ export function encodeStatus(service: Service): Uint8Array {
   return bytes;
 }
 
-/** undefined: fewer than 20 bytes. More are ignored. */
+/** undefined: fewer than 18 bytes. From 20 on the record is whole; more are ignored. */
 export function decodeStatus(bytes: Uint8Array): StatusRecord | undefined {
-  if (bytes.length < statusBytes) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, statusBytes);
+  if (bytes.length < shortStatusBytes) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const isWhole = bytes.length >= statusBytes;
   const want = view.getUint8(17);
-  const phase = view.getUint8(19);
+  const phase = isWhole ? view.getUint8(19) : -1;
   return {
     sinceHigh: view.getUint32(0, false),
     sinceLow: view.getUint32(4, false),
@@ -58,7 +61,7 @@ export function decodeStatus(bytes: Uint8Array): StatusRecord | undefined {
     pid: view.getUint32(12, true),
     paused: view.getUint8(16) !== 0,
     want: want === 117 ? "u" : want === 100 ? "d" : "other",
-    gotTerm: view.getUint8(18) !== 0,
+    gotTerm: isWhole && view.getUint8(18) !== 0,
     phase: phase === 0 ? "down" : phase === 1 ? "run" : phase === 2 ? "finish" : undefined,
   };
 }

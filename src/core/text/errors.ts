@@ -1,5 +1,6 @@
 // Error numbers (Linux) and the texts the suite has always used for them: not the C library's wording.
 
+export const EPERM = 1;
 export const ENOENT = 2;
 export const ENXIO = 6;
 export const EAGAIN = 11;
@@ -7,6 +8,7 @@ export const EACCES = 13;
 export const EEXIST = 17;
 export const EISDIR = 21;
 export const EINVAL = 22;
+export const ENOSPC = 28;
 
 /** The suite's text for an error number. (A switch: a table would be built in the memory of every process.) */
 export function describeError(errno: number): string {

@@ -116,7 +116,7 @@ test("colour is for terminals only, never with NO_COLOR, and not for dumb ones",
   const line = (hasTerminal: boolean, variables: Record<string, string>): string => {
     const scene = new Scene("run", () => {});
     scene.machine.hasTerminal = hasTerminal;
-    for (const [name, value] of Object.entries(variables)) scene.machine.variables.set(name, value);
+    for (const [name, value] of Object.entries(variables)) scene.machine.entries.push(`${name}=${value}`);
     return scene.run("status", "web").out;
   };
   const plain = "run: web: (pid 42) 0s\n";

@@ -15,11 +15,16 @@ test("options as the field's programs read them", () => {
     ["--foo -v", "", "-v", ""],
     ["- -v", "", "- -v", ""],
     ["up -v", "", "up -v", ""],
-    ["--json -v up", "v=", "up", ""],
-    ["-v --json up", "v=", "up", ""],
+    ["--json -v up", "--json= v=", "up", ""],
+    ["-v --json up", "v= --json=", "up", ""],
+    ["--json=1 -v up", "", "-v up", ""],
+    ["--level=5 -v up", "--level=5 v=", "up", ""],
+    ["--level -v up", "--level=-v", "up", ""],
+    ["--level= up", "--level=", "up", ""],
+    ["--level", "", "", "option requires an argument -- level"],
   ];
   for (const [line, given, rest, complaint] of table) {
-    const options = parseOptions(line.split(" "), "vw:", ["--json"]);
+    const options = parseOptions(line.split(" "), "vw:", ["--json", "--level:"]);
     const found = options.given.map((option) => `${option.letter}=${option.value}`).join(" ");
     assert.deepEqual([found, options.rest.join(" "), options.complaint], [given, rest, complaint], line);
   }

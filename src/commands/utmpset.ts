@@ -1,0 +1,28 @@
+// utmpset(8): marks the login on a line as ended. For the finish script of a getty service.
+
+import { baseName } from "../core/process/names.ts";
+import { describeMisuse, parseOptions } from "../core/process/options.ts";
+import { describeWarning } from "../core/text/messages.ts";
+import { endLogin, recordLogout } from "../directories/utmp.ts";
+import type { System } from "../system/system.ts";
+
+export function utmpset(args: readonly string[], system: System): number {
+  const options = parseOptions(args.slice(1), "wV", []);
+  const called = String(args[0] ?? "");
+  const misuse = describeMisuse(options, "utmpset", baseName(called), `usage: ${called} [-w] line\n\n`);
+  if (misuse !== "") {
+    system.writeText(2, misuse);
+    return 1;
+  }
+  const line = String(options.rest[0] ?? "");
+  const nowSeconds = system.now().seconds;
+  if (!endLogin(system, line, nowSeconds)) {
+    system.writeText(2, describeWarning("utmpset", `unable to logout line ${line} in utmp: no such entry`, 0));
+    return 111;
+  }
+  if (options.given.length === 0) return 0;
+  const errno = -recordLogout(system, line, nowSeconds);
+  if (errno === 0) return 0;
+  system.writeText(2, describeWarning("utmpset", `unable to logout line ${line} in wtmp`, errno));
+  return 111;
+}

@@ -1,0 +1,44 @@
+// utmp and wtmp: who is logged in where, and the history of it. utmpset(8).
+
+import { encodeLogout, isLoginOn, markLogout, maxLineBytes, utmpBytes } from "../core/process/utmp.ts";
+import { ENOSPC } from "../core/text/errors.ts";
+import { orFail, SystemError } from "../system/errors.ts";
+import type { System } from "../system/system.ts";
+import { openAppend, openCreate, openReadWrite, openWrite } from "../system/system.ts";
+
+const utmp = "/var/run/utmp";
+const wtmp = "/var/log/wtmp";
+
+/** Ends the first login on the line. False: there is none. Throws SystemError. */
+export function endLogin(system: System, line: string, nowSeconds: number): boolean {
+  if (line.length > maxLineBytes) throw new SystemError(`unable to logout line ${line} in utmp: name too long`, 0);
+  const fd = orFail(system.open(utmp, openReadWrite, 0), `unable to open ${utmp}`);
+  orFail(system.awaitLock(fd), `unable to lock: ${utmp}`);
+  const record = new Uint8Array(utmpBytes);
+  for (let offset = 0; ; offset += utmpBytes) {
+    if (system.readAt(fd, record, offset) !== utmpBytes) break;
+    if (!isLoginOn(record, line)) continue;
+    markLogout(record, nowSeconds);
+    const written = system.writeAt(fd, record, offset);
+    system.close(fd);
+    return written === utmpBytes;
+  }
+  system.close(fd);
+  return false;
+}
+
+/** Appends the logout to the history. 0, or -errno: then the history is as it was. Throws SystemError. */
+export function recordLogout(system: System, line: string, nowSeconds: number): number {
+  const fd = orFail(system.open(wtmp, openWrite + openAppend + openCreate, 0o600), `unable to open ${wtmp}`);
+  orFail(system.awaitLock(fd), `unable to lock ${wtmp}`);
+  const before = system.statFd(fd).bytes;
+  const record = encodeLogout(line, nowSeconds);
+  const written = system.write(fd, record, 0, record.length);
+  let result = written === record.length ? 0 : written < 0 ? written : -ENOSPC;
+  if (result !== 0) {
+    const cut = system.truncate(fd, before);
+    if (cut < 0) result = cut;
+  }
+  system.close(fd);
+  return result;
+}

@@ -1,0 +1,27 @@
+// Soft limits of this process, as chpst and softlimit set them.
+
+import type { Resource } from "../core/process/limits.ts";
+import { inOrder, softLimit } from "../core/process/limits.ts";
+import type { Word } from "../core/text/numbers.ts";
+import { SystemError } from "./errors.ts";
+import type { System } from "./system.ts";
+
+/** What a resource is to be bound to; undefined: its hard limit. */
+export interface Bound {
+  readonly resource: Resource;
+  readonly wanted: Word | undefined;
+}
+
+/** Sets soft limits, resource by resource in a fixed order; of several for one resource the last counts. */
+export function setLimits(system: System, bounds: readonly Bound[]): void {
+  for (const resource of inOrder()) {
+    const bound = bounds.findLast((one) => one.resource === resource);
+    if (bound === undefined) continue;
+    const limit = system.limit(resource);
+    if (limit.errno !== 0) throw new SystemError("unable to getrlimit()", limit.errno);
+    const soft = bound.wanted === undefined ? limit.hard : softLimit(bound.wanted, limit.hard);
+    if (soft === undefined) continue;
+    const result = system.setLimit(resource, soft, limit.hard);
+    if (result < 0) throw new SystemError("unable to setrlimit()", -result);
+  }
+}
