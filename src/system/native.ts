@@ -34,6 +34,7 @@ export declare function posix_mkfifo(path: string, mode: number): number;
 export declare function posix_readlink(path: string, into: Uint8Array): number;
 export declare function posix_symlink(target: string, path: string): number;
 export declare function posix_rename(from: string, to: string): number;
+export declare function posix_exchange(one: string, other: string): number;
 export declare function posix_unlink(path: string): number;
 export declare function posix_chdir(path: string): number;
 export declare function posix_fchdir(fd: number): number;

@@ -391,6 +391,14 @@ double posix_rename(const uint8_t *from, size_t from_length, const uint8_t *to, 
   return result(rename(from_text, to_text));
 }
 
+double posix_exchange(const uint8_t *one, size_t one_length, const uint8_t *other, size_t other_length) {
+  const unsigned rename_exchange = 2; /* the C library has no name for it */
+  arena_clear();
+  TEXT(one);
+  TEXT(other);
+  return result(syscall(SYS_renameat2, AT_FDCWD, one_text, AT_FDCWD, other_text, rename_exchange));
+}
+
 double posix_unlink(const uint8_t *path, size_t path_length) {
   arena_clear();
   TEXT(path);

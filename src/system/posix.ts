@@ -23,6 +23,7 @@ import {
   posix_environment,
   posix_environment_add,
   posix_environment_unset,
+  posix_exchange,
   posix_execute,
   posix_executed_path,
   posix_fchdir,
@@ -240,6 +241,9 @@ export class PosixSystem extends System {
   }
   override rename(from: string, to: string): number {
     return posix_rename(from, to);
+  }
+  override exchange(one: string, other: string): number {
+    return posix_exchange(one, other);
   }
   override unlink(path: string): number {
     return posix_unlink(path);

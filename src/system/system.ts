@@ -190,6 +190,8 @@ export abstract class System {
   abstract readlink(path: string): Text;
   abstract symlink(target: string, path: string): number;
   abstract rename(from: string, to: string): number;
+  /** The two change places in one step; -errno where the file system cannot. */
+  abstract exchange(one: string, other: string): number;
   abstract unlink(path: string): number;
   abstract chdir(path: string): number;
   abstract fchdir(fd: number): number;

@@ -675,6 +675,22 @@ export class Machine extends System {
     }
     return 0;
   }
+  override exchange(one: string, other: string): number {
+    const fault = this.#fault(`exchange ${one} ${other}`);
+    if (fault !== 0) return -fault;
+    const paths = [this.#resolve(one, false), this.#resolve(other, false)];
+    const kept: Map<string, Node>[] = [];
+    for (const path of paths) {
+      if (typeof path === "number") return path;
+      const nodes = [...this.#root].filter(([name]) => name === path || name.startsWith(`${path}/`));
+      if (nodes.length === 0) return -ENOENT;
+      kept.push(new Map(nodes.map(([name, node]) => [name.slice(path.length), node])));
+    }
+    for (const path of paths) this.remove(`${path}`);
+    for (const [name, node] of kept[1] ?? []) this.#root.set(`${paths[0]}${name}`, node);
+    for (const [name, node] of kept[0] ?? []) this.#root.set(`${paths[1]}${name}`, node);
+    return 0;
+  }
   override unlink(path: string): number {
     const fault = this.#fault(`unlink ${path}`);
     if (fault !== 0) return -fault;
@@ -878,7 +894,7 @@ export class Machine extends System {
     if (fault !== 0) return -fault;
     const node = this.#find(path, true);
     if (typeof node === "number") return node;
-    if (node.kind !== "file" || node.mode % 0o100 === 0) return -EACCES;
+    if (node.kind !== "file" || (node.mode & 0o111) === 0) return -EACCES;
     throw new Became(path, this.arguments.slice(argument), [...this.entries]);
   }
 

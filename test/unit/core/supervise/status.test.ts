@@ -38,9 +38,17 @@ suite("the status record", () => {
     }
   });
 
-  test("of 20 bytes and more is read, of fewer is none", () => {
-    for (let length = 0; length < 20; length++) assert.equal(decodeStatus(new Uint8Array(length)), undefined);
-    assert.ok(decodeStatus(new Uint8Array(25)));
+  test("of 20 bytes and more is read whole, of 18 as daemontools has it, of fewer is none", () => {
+    for (let length = 0; length < 18; length++) assert.equal(decodeStatus(new Uint8Array(length)), undefined);
+    for (const [length, phase, gotTerm] of [
+      [18, undefined, false],
+      [19, undefined, false],
+      [20, "run", true],
+      [25, "run", true],
+    ] as const) {
+      const record = decodeStatus(new Uint8Array(length).fill(1));
+      assert.deepEqual([record?.phase, record?.gotTerm, record?.pid], [phase, gotTerm, 0x01010101], `${length}`);
+    }
   });
 
   test("after the year 2106 is still right", () => {

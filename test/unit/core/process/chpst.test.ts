@@ -1,0 +1,149 @@
+// What chpst and its other names read: accounts, numbers, limits, capabilities, files of an environment directory.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseAccount } from "../../../../src/core/process/accounts.ts";
+import { parseCapabilities } from "../../../../src/core/process/capabilities.ts";
+import { exchangeNul, valueLength } from "../../../../src/core/process/environment.ts";
+import { inOrder, resourcesOf, softLimit } from "../../../../src/core/process/limits.ts";
+import { baseName, toolName } from "../../../../src/core/process/names.ts";
+import { parseSigned, parseWord } from "../../../../src/core/text/numbers.ts";
+
+test("accounts in names", () => {
+  const table: readonly (readonly [string, string, string, boolean])[] = [
+    ["bob", "bob", "", false],
+    ["1001", "1001", "", false],
+    ["", "", "", false],
+    ["bob:", "bob", "<>", false],
+    ["bob:g1:g2", "bob", "<g1><g2>", false],
+    ["bob:+", "bob", "", true],
+    ["bob:g1:+", "bob", "<g1>", true],
+    ["bob:+:g1", "bob", "<+><g1>", false],
+    ["+", "+", "", false],
+  ];
+  for (const [text, user, groups, withMemberships] of table) {
+    const parsed = parseAccount(text);
+    assert.ok(parsed.kind === "names", text);
+    const found = parsed.groups.map((group) => `<${group}>`).join("");
+    assert.deepEqual([parsed.user, found, parsed.withMemberships], [user, groups, withMemberships], text);
+  }
+  const many = parseAccount(`bob${":g".repeat(61)}`);
+  assert.ok(many.kind === "names" && many.groups.length === 60);
+});
+
+test("accounts in numbers", () => {
+  const table: readonly (readonly [string, string])[] = [
+    [":1001:7", "1001 7"],
+    [":1001:7:50", "1001 7 50"],
+    [":1001:", "1001 0"],
+    ["::7", "0 7"],
+    ["::", "0 0"],
+    [":1001:7:", "1001 7 0"],
+    [":4294967296:4294967297", "0 1"],
+    [`:1${":2".repeat(60)}`, `1${" 2".repeat(60)}`],
+    [`:1${":2".repeat(61)}`, "malformed"],
+    [":1001", "malformed"],
+    [":alice", "malformed"],
+    [":1001:x", "malformed"],
+    [":", "malformed"],
+    [":1:2:+", "malformed"],
+    [":1:-2", "malformed"],
+    [": 1:2", "malformed"],
+  ];
+  for (const [text, expected] of table) {
+    const parsed = parseAccount(text);
+    const found = parsed.kind === "numbers" ? `${parsed.uid} ${parsed.gids.join(" ")}` : parsed.kind;
+    assert.equal(found, expected, text);
+  }
+});
+
+test("values of an environment directory", () => {
+  const table: readonly (readonly [string, string])[] = [
+    ["trail \t ", "trail"],
+    ["  lead", "  lead"],
+    ["cr\r", "cr\r"],
+    ["a\0b\0 ", "a\nb\n"],
+    ["p q\t\0", "p q\t\n"],
+    ["x \0", "x \n"],
+    ["   ", ""],
+    ["", ""],
+    ["\xff\x80", "\xff\x80"],
+  ];
+  for (const [line, expected] of table) {
+    const bytes = Buffer.from(line, "latin1");
+    const value = bytes.subarray(0, valueLength(bytes, bytes.length));
+    exchangeNul(value);
+    assert.equal(value.toString("latin1"), expected, JSON.stringify(line));
+  }
+  assert.equal(valueLength(Buffer.from("ab  cd"), 4), 2, "what lies behind the line does not count");
+});
+
+test("numbers of limits are reduced to 64 bits, those from 2^63 on are none but for the highest", () => {
+  const word = (text: string): string => {
+    const parsed = parseWord(text);
+    return parsed === undefined ? "none" : `${BigInt(parsed.high) * 4294967296n + BigInt(parsed.low)}`;
+  };
+  for (const text of ["0", "7", "4294967295", "4294967296", "9007199254740993", "18446744073709551615"])
+    assert.equal(word(text), text);
+  assert.equal(word(""), "0");
+  assert.equal(word("18446744073709551616"), "0");
+  assert.equal(word("184467440737095516170"), "10");
+  for (const text of ["12x", "-1", "=", "10k", " 5", "+5"]) assert.equal(word(text), "none", text);
+
+  const soft = (wanted: string, hard: string): string => {
+    const limit = softLimit(parseWord(wanted) ?? assert.fail(), parseWord(hard) ?? assert.fail());
+    return limit === undefined ? "none" : `${BigInt(limit.high) * 4294967296n + BigInt(limit.low)}`;
+  };
+  assert.equal(soft("60", "80"), "60");
+  assert.equal(soft("100", "80"), "80");
+  assert.equal(soft("4294967297", "4294967296"), "4294967296");
+  assert.equal(soft("18446744073709551615", "80"), "80");
+  assert.equal(soft("18446744073709551614", "80"), "none");
+  assert.equal(soft("9223372036854775808", "80"), "none");
+  assert.equal(soft("9223372036854775807", "18446744073709551615"), "9223372036854775807");
+});
+
+test("increments have one sign or none, and are cut", () => {
+  const table: readonly (readonly [string, number | undefined])[] = [
+    ["5", 5],
+    ["+5", 5],
+    ["-5", -5],
+    ["", 0],
+    ["+", 0],
+    ["-", 0],
+    ["99999999999", 100],
+    ["-99999999999", -100],
+    ["++5", undefined],
+    ["x", undefined],
+    ["5 ", undefined],
+  ];
+  for (const [text, expected] of table) assert.equal(parseSigned(text, 100)?.toString(), expected?.toString(), text);
+});
+
+test("every letter of a limit has its resources, and every resource its place in the order", () => {
+  const letters = "mdopfcrtals";
+  const resources = new Set([...letters].flatMap((letter) => [...resourcesOf(letter)]));
+  assert.deepEqual([...resources].sort(), [...inOrder()].sort());
+  assert.deepEqual(resourcesOf("x"), []);
+});
+
+test("capabilities by name and number", () => {
+  const found = (text: string): string => {
+    const list = parseCapabilities(text);
+    return list.isKnown ? list.numbers.join(" ") : `unknown ${list.unknown}`;
+  };
+  assert.equal(found("chown"), "0");
+  assert.equal(found("cap_net_raw,SYS_ADMIN,21,Cap_Checkpoint_Restore"), "13 21 21 40");
+  assert.equal(found("all").split(" ").length, 64);
+  assert.equal(found("63"), "63");
+  for (const word of ["", "64", "net_raw ", "cap_", "-1", "1e1"])
+    assert.equal(found(`chown,${word}`), `unknown ${word}`);
+  assert.equal(found("no,neither"), "unknown no");
+});
+
+test("what a program is called", () => {
+  assert.equal(baseName("/a/b/softlimit"), "softlimit");
+  assert.equal(baseName("a/"), "");
+  assert.equal(toolName("/x/denvdir"), "envdir");
+  assert.equal(toolName("daemon"), "aemon");
+  assert.equal(toolName("ddaemon"), "daemon");
+});
