@@ -7,7 +7,7 @@ import { baseName, describeVersion, toolName } from "../core/process/names.ts";
 import { parseOptions } from "../core/process/options.ts";
 import { EISDIR } from "../core/text/errors.ts";
 import { describeWarning } from "../core/text/messages.ts";
-import { parseSigned, parseWord } from "../core/text/numbers.ts";
+import { parseInteger, parseSigned, parseWord } from "../core/text/numbers.ts";
 import { announce, become, findIdentity } from "../directories/accounts.ts";
 import { loadEnvironment } from "../directories/environment.ts";
 import { takeLock } from "../directories/lock-file.ts";
@@ -22,8 +22,6 @@ import { openWrite } from "../system/system.ts";
 export const chpstSyntax =
   " [-vVP012] [-u user[:group]] [-U user[:group]] [-b argv0] [-e dir] [-/ root] [-C pwd] [-n nice] [-l|-L lock] " +
   "[-m n] [-d n] [-o n] [-p n] [-f n] [-c n] [-t n] prog\n\n";
-/** The kernel cuts the nice value to less. */
-const maxNice = 100;
 const maxOomScore = 1000;
 
 export function chpst(args: readonly string[], system: System): number {
@@ -118,7 +116,7 @@ function parse(args: readonly string[], system: System): Changes | undefined {
         changes.directory = value;
         break;
       case "n": {
-        const nice = parseSigned(value, maxNice);
+        const nice = parseInteger(value);
         if (nice === undefined) return undefined;
         changes.nice = nice;
         break;
@@ -160,7 +158,7 @@ function parse(args: readonly string[], system: System): Changes | undefined {
         break;
       }
       case "--oom-score-adj": {
-        const score = value === "" ? undefined : parseSigned(value, maxOomScore + 1);
+        const score = parseSigned(value, maxOomScore + 1);
         if (score === undefined || score > maxOomScore || score < -maxOomScore) return undefined;
         changes.oomScore = score;
         break;

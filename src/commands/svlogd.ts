@@ -5,7 +5,6 @@ import { Replacement } from "../core/log/replacement.ts";
 import type { StampForm } from "../core/log/stamp.ts";
 import { describeVersion } from "../core/process/names.ts";
 import { parseOptions } from "../core/process/options.ts";
-import type { Timestamp } from "../core/supervise/service.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
 import { LogDirectory } from "../directories/log.ts";
 import { isAbout, readProgress } from "../directories/log-record.ts";
@@ -338,21 +337,15 @@ class Logger {
   }
 
   #untilProcessing(now: number): number {
-    let wait = -1;
-    for (const { processor } of this.#directories) {
-      const its = processor.due < 0 ? -1 : Math.max(0, processor.due - now);
-      if (its >= 0 && (wait < 0 || its < wait)) wait = its;
-    }
-    return wait;
+    let due = -1;
+    for (const { processor } of this.#directories) due = earlier(due, processor.due);
+    return until(due, now);
   }
 
   #untilDue(): number {
     let due = -1;
-    for (const directory of this.#directories) {
-      const its = directory.due;
-      if (its >= 0 && (due < 0 || its < due)) due = its;
-    }
-    let wait = due < 0 ? -1 : Math.max(0, due - this.#system.monotonic());
+    for (const directory of this.#directories) due = earlier(due, directory.due);
+    let wait = due < 0 ? -1 : until(due, this.#system.monotonic());
     if (this.#isAnyHeld() && !this.#input.hasEnded) wait = Math.min(wait, heldLookMilliseconds);
     return wait;
   }
@@ -383,15 +376,10 @@ class Logger {
     for (const directory of this.#directories) {
       const { printing } = directory;
       if (!directory.isOpen || !printing.selects(window, from, to)) continue;
-      this.#scene.beginLines(this.#timeOf(from), directory.prefix, directory.isLocal);
+      this.#scene.beginLines(this.#scene.timeOf(from), directory.prefix, directory.isLocal);
       this.#scene.addText(from, to, to - from === this.#lineBytes ? "...\n" : "\n");
       this.#system.write(2, copy.out, 0, copy.outLength);
     }
-  }
-
-  /** When the line at a place of the window came. */
-  #timeOf(from: number): Timestamp {
-    return from === 0 && this.#input.carried > 0 ? this.#input.carriedSince : this.#scene.time;
   }
 
   // ── the end ──
@@ -421,4 +409,14 @@ class Logger {
       }
     }
   }
+}
+
+/** The earlier of two moments, of which a negative one is none. */
+function earlier(one: number, other: number): number {
+  return other >= 0 && (one < 0 || other < one) ? other : one;
+}
+
+/** Milliseconds from now to a moment; negative: to none. */
+function until(due: number, now: number): number {
+  return due < 0 ? -1 : Math.max(0, due - now);
 }

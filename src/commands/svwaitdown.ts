@@ -34,11 +34,13 @@ export function svwaitdown(args: readonly string[], system: System): number {
     return 1;
   }
   const visits = new Visits(system, "svwaitdown");
-  for (const name of options.rest) if (visits.tryEnter(name) === 0) tell(system, bytes); // complaints come below
+  // Complaints come below, where those that could not be told are told again.
+  const told = options.rest.map((name) => visits.tryEnter(name) === 0 && tell(system, bytes) === undefined);
   const deadline = system.monotonic() + seconds * 1000;
   let wasKilled = false;
-  for (const name of options.rest) {
-    const last = awaitDown(name, bytes, deadline, system, visits);
+  for (let i = 0; i < options.rest.length; i++) {
+    const name = String(options.rest[i] ?? "");
+    const last = awaitDown(name, bytes, told[i] === true, deadline, system, visits);
     wasKilled = false;
     if (isVerbose && last !== "in trouble") visits.say(last === "late" ? "timeout." : `${name}: ${last}.`);
     if (last !== "late") continue;
@@ -51,42 +53,41 @@ export function svwaitdown(args: readonly string[], system: System): number {
 type Outcome = "down" | "runsv not running" | "late" | "in trouble";
 
 /** Waits until it is down; with `x` in `bytes`, until its runsv is gone. */
-function awaitDown(name: string, bytes: string, deadline: number, system: System, visits: Visits): Outcome {
-  const watch = new StateWatch(system);
-  const outcome = awaitWith(watch, name, bytes, deadline, system, visits);
-  watch.close();
-  return outcome;
-}
-
-function awaitWith(
-  watch: StateWatch,
+function awaitDown(
   name: string,
   bytes: string,
+  wasTold: boolean,
   deadline: number,
   system: System,
   visits: Visits,
 ): Outcome {
-  let tellAt = system.monotonic() + moment;
-  for (;;) {
-    if (!visits.enter(name)) return "in trouble";
-    const { status, trouble } = readStatus(system, isRecord);
-    if (trouble?.isGone === true) return "runsv not running";
-    if (status === undefined) {
-      visits.failFor(name, trouble);
-      return "in trouble";
-    }
-    if (status.pid === 0 && bytes === "d") return "down";
-    const now = system.monotonic();
-    if (now >= deadline) return "late";
-    if (status.want !== "d" && now >= tellAt) {
-      const obstacle = tell(system, bytes); // it was told something else meanwhile, or could not be told at first
-      if (obstacle !== undefined && !obstacle.isGone) {
-        visits.failFor(name, obstacle);
+  const watch = new StateWatch(system);
+  let tellAt = system.monotonic() + (wasTold ? moment : 0);
+  try {
+    for (;;) {
+      if (!visits.enter(name)) return "in trouble";
+      const { status, trouble } = readStatus(system, isRecord);
+      if (trouble?.isGone === true) return "runsv not running";
+      if (status === undefined) {
+        visits.failFor(name, trouble);
         return "in trouble";
       }
-      tellAt = now + moment;
+      // Without a process, but about to run finish: not yet.
+      if (status.pid === 0 && status.phase !== "finish" && bytes === "d") return "down";
+      const now = system.monotonic();
+      if (now >= deadline) return "late";
+      if (status.want !== "d" && now >= tellAt) {
+        const obstacle = tell(system, bytes); // it was told something else meanwhile, or could not be told at first
+        if (obstacle !== undefined && !obstacle.isGone) {
+          visits.failFor(name, obstacle);
+          return "in trouble";
+        }
+        tellAt = now + moment;
+      }
+      watch.await((status.want === "d" ? deadline : Math.min(deadline, tellAt)) - now);
     }
-    watch.await((status.want === "d" ? deadline : Math.min(deadline, tellAt)) - now);
+  } finally {
+    watch.close();
   }
 }
 
@@ -99,7 +100,7 @@ function kill(name: string, bytes: string, system: System, visits: Visits): bool
     return false;
   }
   visits.say(`${name}: killed.`);
-  awaitDown(name, bytes, system.monotonic() + moment, system, visits);
+  awaitDown(name, bytes, true, system.monotonic() + moment, system, visits);
   return true;
 }
 

@@ -1,7 +1,7 @@
 // svwaitup(8): the client of old that waits until services have been up for a while.
 
 import { describeMisuse, parseOptions } from "../core/process/options.ts";
-import { describeAge, shortStatusBytes } from "../core/supervise/status.ts";
+import { describeAge, shortStatusBytes, sinceOf } from "../core/supervise/status.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
 import { readStatus } from "../directories/supervised.ts";
 import { Visits } from "../directories/visits.ts";
@@ -9,6 +9,7 @@ import type { System } from "../system/system.ts";
 
 const defaultSeconds = 2;
 const maxSeconds = 600;
+const pauseMilliseconds = 5;
 
 export function svwaitup(args: readonly string[], system: System): number {
   const options = parseOptions(args.slice(1), "s:vV", []);
@@ -43,13 +44,15 @@ function awaitAge(name: string, seconds: number, system: System, visits: Visits)
       visits.failFor(name, trouble);
       return "";
     }
-    if (status.pid === 0) {
+    const now = system.now();
+    const since = sinceOf(status);
+    const age = (now.seconds - since.seconds) * 1000 + Math.floor((now.nanoseconds - since.nanoseconds) / 1000000);
+    if (status.pid === 0 && status.phase !== "finish") {
       visits.fail(`${name}: is down.`, 0);
       return "";
     }
-    const now = system.now();
-    const age = describeAge(status, now.seconds);
-    if (Number(age) >= seconds) return age;
-    system.poll([], (seconds - Number(age)) * 1000 - Math.floor(now.nanoseconds / 1000000));
+    if (age >= seconds * 1000) return describeAge(status, now.seconds);
+    // To the millisecond; after a step of the clock no longer than it can take. Between run and finish: a moment.
+    system.poll([], status.pid === 0 ? pauseMilliseconds : Math.min(seconds * 1000, seconds * 1000 - age + 1));
   }
 }

@@ -1,9 +1,14 @@
-// Accounts and groups of this system: passwd(5), group(5), and whatever else its C library asks.
+// Accounts and groups of this system: passwd(5), group(5), and whatever name services its C library asks besides.
 
+import { findGroup, findMemberships, findPasswd } from "../core/process/account-lines.ts";
 import { parseAccount } from "../core/process/accounts.ts";
+import { bytesOf } from "../core/text/bytes.ts";
 import { ENOENT } from "../core/text/errors.ts";
 import { orFail, SystemError } from "../system/errors.ts";
-import type { System } from "../system/system.ts";
+import type { Account, System } from "../system/system.ts";
+import { FileContent } from "./text.ts";
+
+const roomBytes = 8192;
 
 export interface Identity {
   readonly uid: number;
@@ -19,17 +24,19 @@ export function findIdentity(system: System, text: string): Identity {
 
   const unknown = `unknown user/group: ${text}`;
   const unreadable = "unable to get password/group file entry";
-  const account = system.account(wanted.user);
-  if (account.errno !== 0) throw new SystemError(unreadable, account.errno);
-  if (!account.found) throw missing(system, "/etc/passwd", unreadable, unknown);
+  const file = new FileContent(system, roomBytes);
+  const account = lookUpUser(system, file, wanted.user, unreadable);
+  if (!account.found) throw new SystemError(unknown, 0);
   const gids: number[] = [];
+  if (wanted.groups.length > 0 || wanted.withMemberships) orFail(-file.read("/etc/group"), unreadable);
   for (const name of wanted.groups) {
-    const gid = system.group(name);
-    if (gid === -ENOENT) throw missing(system, "/etc/group", unreadable, unknown);
+    const gid = lookUpGroup(system, file, name);
+    if (gid === -ENOENT) throw new SystemError(unknown, 0);
     gids.push(orFail(gid, unreadable));
   }
   if (gids.length === 0) gids.push(account.gid);
   if (wanted.withMemberships) {
+    for (const gid of findMemberships(file.bytes, file.length, wanted.user)) if (!gids.includes(gid)) gids.push(gid);
     for (const gid of system.memberships(wanted.user, gids[0] ?? account.gid)) if (!gids.includes(gid)) gids.push(gid);
   }
   return { uid: account.uid, gids };
@@ -37,11 +44,25 @@ export function findIdentity(system: System, text: string): Identity {
 
 /** The account of exactly that name. Throws SystemError, in setuidgid's words. */
 export function findAccount(system: System, name: string): Identity {
-  const unreadable = "unable to get password file entry";
-  const account = system.account(name);
-  if (account.errno !== 0) throw new SystemError(unreadable, account.errno);
-  if (!account.found) throw missing(system, "/etc/passwd", unreadable, `unknown account: ${name}`);
+  const file = new FileContent(system, roomBytes);
+  const account = lookUpUser(system, file, name, "unable to get password file entry");
+  if (!account.found) throw new SystemError(`unknown account: ${name}`, 0);
   return { uid: account.uid, gids: [account.gid] };
+}
+
+function lookUpUser(system: System, file: FileContent, name: string, doing: string): Account {
+  orFail(-file.read("/etc/passwd"), doing);
+  const line = findPasswd(file.bytes, file.length, name);
+  if (line !== undefined) return { errno: 0, found: true, uid: line.uid, gid: line.gid };
+  const account = system.account(name);
+  orFail(-account.errno, doing);
+  return account;
+}
+
+/** `file` holds /etc/group. Negative: -errno. */
+function lookUpGroup(system: System, file: FileContent, name: string): number {
+  const gid = findGroup(file.bytes, file.length, name);
+  return gid >= 0 ? gid : system.group(name);
 }
 
 /** Becomes that user, for good. Throws SystemError. */
@@ -58,14 +79,7 @@ export function announce(system: System, identity: Identity): void {
 }
 
 function announceNumber(system: System, name: string, number: number): void {
-  const text = `${number}`;
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  const bytes = bytesOf(`${number}`);
   system.unsetEnvironment(name);
   orFail(system.addEnvironment(name, bytes, bytes.length), "out of memory");
-}
-
-/** Without the file nobody is known: that is why, not the name. */
-function missing(system: System, file: string, unreadable: string, unknown: string): SystemError {
-  return system.stat(file, true).errno === ENOENT ? new SystemError(unreadable, ENOENT) : new SystemError(unknown, 0);
 }

@@ -3,6 +3,7 @@
 import type { StampForm } from "../core/log/stamp.ts";
 import { describeStamp, utc } from "../core/log/stamp.ts";
 import type { Timestamp } from "../core/supervise/service.ts";
+import { putText } from "../core/text/bytes.ts";
 import { describeError } from "../core/text/errors.ts";
 import { describeWarning } from "../core/text/messages.ts";
 import type { LogInput } from "../system/input.ts";
@@ -43,6 +44,11 @@ export class LogScene {
     this.home = home;
   }
 
+  /** When the line at a place of the window came: an unfinished one that was carried in has the time of its beginning. */
+  timeOf(from: number): Timestamp {
+    return from === 0 && this.input.carried > 0 ? this.input.carriedSince : this.time;
+  }
+
   info(text: string): void {
     if (this.options.isVerbose) this.system.complain(`${program}: info: ${text}\n`);
   }
@@ -72,7 +78,7 @@ export class LogScene {
     copy.to = to;
     if (from < to) this.system.copyLines(this.input.window, copy);
     else for (let i = 0; i < copy.headLength; i++) copy.out[copy.outLength++] = copy.head[i] ?? 0;
-    for (let i = 0; i < end.length; i++) copy.out[copy.outLength++] = end.charCodeAt(i) % 256;
+    copy.outLength = putText(copy.out, copy.outLength, end);
   }
 
   #setHead(text: string): void {
@@ -80,8 +86,7 @@ export class LogScene {
     if (text === this.#head) return;
     this.#head = text;
     if (copy.head.length < text.length) copy.head = new Uint8Array(text.length);
-    for (let i = 0; i < copy.head.length && i < text.length; i++) copy.head[i] = text.charCodeAt(i) % 256;
-    copy.headLength = text.length;
+    copy.headLength = putText(copy.head, 0, text);
   }
 
   /** Gives back memory: before a long wait. */

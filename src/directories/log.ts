@@ -15,6 +15,7 @@ import { Selection } from "../core/log/pattern.ts";
 import type { Progress } from "../core/log/progress.ts";
 import { checksumOf } from "../core/log/progress.ts";
 import { bytesToLineEnd } from "../core/log/rotation.ts";
+import { putText } from "../core/text/bytes.ts";
 import { describeError, EAGAIN, ENOENT, ENOSPC } from "../core/text/errors.ts";
 import type { FileStat } from "../system/system.ts";
 import { openAppend, openCreate, openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
@@ -331,10 +332,10 @@ export class LogDirectory {
   }
 
   #takeBlock(from: number, to: number): boolean {
-    const { input, time } = this.#scene;
+    const { input } = this.#scene;
     if (!this.#hasBlock) {
       this.#work.end = input.position + to;
-      this.#work.time = from === 0 && input.carried > 0 ? input.carriedSince : time;
+      this.#work.time = this.#scene.timeOf(from);
       this.#work.lineAfter = this.#lineAt(from, to);
       this.#work.done = 0;
     }
@@ -424,7 +425,7 @@ export class LogDirectory {
     if (sent < 0) {
       const why = hasSocket ? "warning: failure sending through udp: " : "warning: no udp socket available: ";
       const text = new Uint8Array(why.length + length);
-      append(text, 0, why);
+      putText(text, 0, why);
       text.set(copy.out.subarray(0, length), why.length);
       const shorter = !hasSocket && isLong ? 3 : 0;
       if (shorter > 0) text[text.length - 4] = newline;
@@ -492,7 +493,7 @@ export class LogDirectory {
     this.#scene.beginLines(time, this.#config.prefix, this.#config.localTime);
     const line = new Uint8Array(copy.headLength + text.length);
     line.set(copy.head.subarray(0, copy.headLength));
-    append(line, copy.headLength, text);
+    putText(line, copy.headLength, text);
     this.#toSkip = 0;
     this.#work.done = 0;
     const isWritten = this.#deliver(line, 0, line.length);
@@ -658,9 +659,4 @@ export class LogDirectory {
     this.#files.pruneOwed(this.#config);
     this.#processor.goOn(this.#config.processor, this.#closedMode, now);
   }
-}
-
-function append(bytes: Uint8Array, at: number, text: string): number {
-  for (let i = 0; i < text.length && at + i < bytes.length; i++) bytes[at + i] = text.charCodeAt(i) % 256;
-  return at + text.length;
 }

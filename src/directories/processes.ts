@@ -3,16 +3,17 @@
 import { isSameProcess, startTicksOf } from "../core/supervise/record.ts";
 import type { Pipe, System } from "../system/system.ts";
 import { openRead, openReadWrite, openWrite } from "../system/system.ts";
+import { readStart } from "./text.ts";
 
 /** Identity of this boot; "": unknown. */
 export function readBootId(system: System): string {
-  return readText(system, "/proc/sys/kernel/random/boot_id", 37).slice(0, 36);
+  return readStart(system, "/proc/sys/kernel/random/boot_id", 37).slice(0, 36);
 }
 
 /** Whether `pid` is the living process that read the boot clock as `bornBefore` (milliseconds) after its birth. */
 export function isLiving(system: System, pid: number, bornBefore: number): boolean {
   if (pid === 0) return false;
-  const stat = readText(system, `/proc/${pid}/stat`, 1024);
+  const stat = readStart(system, `/proc/${pid}/stat`, 1024);
   return stat !== "" && isSameProcess(startTicksOf(stat), system.ticksPerSecond, bornBefore);
 }
 
@@ -35,16 +36,4 @@ export function reopenPipe(system: System, pids: readonly number[], inode: strin
     }
   }
   return undefined;
-}
-
-/** The first so many bytes of a file; "" if it cannot be read. */
-function readText(system: System, path: string, maxBytes: number): string {
-  const fd = system.open(path, openRead, 0);
-  if (fd < 0) return "";
-  const bytes = new Uint8Array(maxBytes);
-  const length = system.read(fd, bytes);
-  system.close(fd);
-  let text = "";
-  for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[i] ?? 0);
-  return text;
 }

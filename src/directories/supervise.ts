@@ -6,6 +6,7 @@ import { decodeRecord, encodeSupervisor, recordBytes, supervisorOffset } from ".
 import type { Service } from "../core/supervise/service.ts";
 import type { StatusRecord } from "../core/supervise/status.ts";
 import { decodeStatus, describeStat, encodeStatus, statusBytes } from "../core/supervise/status.ts";
+import { textAt } from "../core/text/bytes.ts";
 import { EAGAIN, EEXIST, EINVAL } from "../core/text/errors.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
@@ -138,9 +139,7 @@ export class SuperviseDirectory {
   lastWantedExit(): boolean {
     const bytes = new Uint8Array(80);
     const length = this.#readFile("stat", bytes);
-    let text = "";
-    for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[i] ?? 0);
-    return text.includes("want exit");
+    return textAt(bytes, 0, length).includes("want exit");
   }
 
   #readFile(file: string, into: Uint8Array): number {

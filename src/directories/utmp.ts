@@ -4,15 +4,16 @@ import { encodeLogout, isLoginOn, markLogout, maxLineBytes, utmpBytes } from "..
 import { ENOSPC } from "../core/text/errors.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
-import { openAppend, openCreate, openReadWrite, openWrite } from "../system/system.ts";
+import { openAppend, openCreate, openNonblocking, openReadWrite, openWrite } from "../system/system.ts";
 
 const utmp = "/var/run/utmp";
 const wtmp = "/var/log/wtmp";
+const wtmpFlags = openWrite + openAppend + openCreate + openNonblocking;
 
 /** Ends the first login on the line. False: there is none. Throws SystemError. */
 export function endLogin(system: System, line: string, nowSeconds: number): boolean {
   if (line.length > maxLineBytes) throw new SystemError(`unable to logout line ${line} in utmp: name too long`, 0);
-  const fd = orFail(system.open(utmp, openReadWrite, 0), `unable to open ${utmp}`);
+  const fd = orFail(system.open(utmp, openReadWrite + openNonblocking, 0), `unable to open ${utmp}`);
   orFail(system.awaitLock(fd), `unable to lock: ${utmp}`);
   const record = new Uint8Array(utmpBytes);
   for (let offset = 0; ; offset += utmpBytes) {
@@ -29,7 +30,7 @@ export function endLogin(system: System, line: string, nowSeconds: number): bool
 
 /** Appends the logout to the history. 0, or -errno: then the history is as it was. Throws SystemError. */
 export function recordLogout(system: System, line: string, nowSeconds: number): number {
-  const fd = orFail(system.open(wtmp, openWrite + openAppend + openCreate, 0o600), `unable to open ${wtmp}`);
+  const fd = orFail(system.open(wtmp, wtmpFlags, 0o600), `unable to open ${wtmp}`);
   orFail(system.awaitLock(fd), `unable to lock ${wtmp}`);
   const before = system.statFd(fd).bytes;
   const record = encodeLogout(line, nowSeconds);

@@ -41,6 +41,17 @@ static void *map(size_t bytes) {
   return at == MAP_FAILED ? (errno = ENOMEM, NULL) : at;
 }
 
+/* What is left of the old chunk is lost. */
+static int begin_chunk(void) {
+  char *chunk = map(256 * 1024);
+  if (!chunk) return -1;
+  fresh = chunk + 8, fresh_end = chunk + 256 * 1024;
+  return 0;
+}
+
+/* So many bytes can be had in small blocks from now on, even if the system gives no more. */
+int heap_reserve(size_t bytes) { return (size_t)(fresh_end - fresh) < bytes ? begin_chunk() : 0; }
+
 void *malloc(size_t size) {
   if (size > largest - 8) { /* | length | class | payload: 16 bytes in front keep the alignment */
     if (size > PTRDIFF_MAX - 8192) return errno = ENOMEM, NULL;
@@ -57,11 +68,7 @@ void *malloc(size_t size) {
     return &block->next;
   }
   size_t bytes = size_of(class);
-  if ((size_t)(fresh_end - fresh) < bytes) { /* what is left of the old chunk is lost: less than a block */
-    char *chunk = map(256 * 1024);
-    if (!chunk) return NULL;
-    fresh = chunk + 8, fresh_end = chunk + 256 * 1024;
-  }
+  if ((size_t)(fresh_end - fresh) < bytes && begin_chunk() < 0) return NULL;
   block = (struct block *)fresh;
   fresh += bytes;
   block->class = class;

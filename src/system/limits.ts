@@ -12,8 +12,12 @@ export interface Bound {
   readonly wanted: Word | undefined;
 }
 
+/** What it takes to begin a program, or to say why it cannot be begun, when there is no more to be had. */
+const reserveBytes = 32768;
+
 /** Sets soft limits, resource by resource in a fixed order; of several for one resource the last counts. */
 export function setLimits(system: System, bounds: readonly Bound[]): void {
+  if (bounds.length > 0) system.reserveMemory(reserveBytes);
   for (const resource of inOrder()) {
     const bound = bounds.findLast((one) => one.resource === resource);
     if (bound === undefined) continue;

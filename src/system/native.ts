@@ -109,6 +109,7 @@ export declare function posix_set_gid(gid: number): number;
 export declare function posix_set_uid(uid: number): number;
 export declare function posix_drop_bounding(capability: number): number;
 export declare function posix_drop_capabilities(high: number, low: number): number;
+export declare function posix_reserve(bytes: number): number;
 export declare function posix_no_new_privileges(): number;
 export declare function posix_execute(path: string, argument: number): number;
 

@@ -803,6 +803,17 @@ double posix_spawn_run(const uint8_t *into, size_t into_length) {
   return pid;
 }
 
+#ifdef __GLIBC__
+/* What is freed again may be used again. */
+static int heap_reserve(size_t bytes) {
+  void *room = malloc(bytes);
+  free(room);
+  return room ? 0 : -1;
+}
+#else
+int heap_reserve(size_t bytes); /* heap.c */
+#endif
+
 /* ── this process, before it becomes another program ── */
 
 double posix_session(void) { return result(setsid()); }
@@ -815,7 +826,7 @@ double posix_chroot(const uint8_t *path, size_t path_length) {
 
 /* Every value it can answer is a legitimate one. */
 double posix_nice(double increment) {
-  if (!IN_RANGE(increment, -1000, 1000)) return -EINVAL;
+  if (!IN_RANGE(increment, INT_MIN, INT_MAX)) return -EINVAL;
   errno = 0;
   return nice((int)increment) == -1 && errno != 0 ? -(double)errno : 0;
 }
@@ -840,9 +851,17 @@ double posix_limit_set(double resource, double soft_high, double soft_low, doubl
   return result(setrlimit((int)resource, &limit));
 }
 
+/* What the C library knows beyond the files: musl nothing worth asking (its reader takes a missing number for 0). */
+#ifdef __GLIBC__
+#define ASK_NAME_SERVICES 1
+#else
+#define ASK_NAME_SERVICES 0
+#endif
+
 /* 1 and two doubles (uid, gid), or 0: no such account. */
 double posix_account(const uint8_t *name, size_t name_length, const uint8_t *into, size_t into_length) {
   if (into_length < 16) return -EINVAL;
+  if (!ASK_NAME_SERVICES) return 0;
   arena_clear();
   TEXT(name);
   errno = 0;
@@ -854,6 +873,7 @@ double posix_account(const uint8_t *name, size_t name_length, const uint8_t *int
 }
 
 double posix_group(const uint8_t *name, size_t name_length) {
+  if (!ASK_NAME_SERVICES) return -ENOENT;
   arena_clear();
   TEXT(name);
   errno = 0;
@@ -864,6 +884,7 @@ double posix_group(const uint8_t *name, size_t name_length) {
 /* How many there are; as many as fit are in `into`, 4 bytes each. */
 double posix_memberships(const uint8_t *name, size_t name_length, double gid, const uint8_t *into, size_t into_length) {
   if (!IS_HALF(gid)) return -EINVAL;
+  if (!ASK_NAME_SERVICES) return 0;
   arena_clear();
   TEXT(name);
   int count = (int)(into_length / sizeof(gid_t));
@@ -901,6 +922,15 @@ double posix_drop_capabilities(double high, double low) {
     sets[i].inheritable &= kept;
   }
   return result(syscall(SYS_capset, &header, sets));
+}
+
+/* The heap and the stack have so much more, even if the system gives nothing from now on. */
+double posix_reserve(double bytes) {
+  if (!IN_RANGE(bytes, 0, 65536)) return -EINVAL;
+  volatile char stack[65536];
+  for (size_t i = 0; i < (size_t)bytes; i += 4096) stack[i] = 0;
+  (void)stack[0];
+  return result(heap_reserve((size_t)bytes));
 }
 
 double posix_no_new_privileges(void) { return result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); }

@@ -1,6 +1,7 @@
 // The System that is real.
 
 import type { Timestamp } from "../core/supervise/service.ts";
+import { bytesOf, textAt } from "../core/text/bytes.ts";
 import type { Word } from "../core/text/numbers.ts";
 import {
   posix_account,
@@ -70,6 +71,7 @@ import {
   posix_rename,
   posix_replace,
   posix_replace_text,
+  posix_reserve,
   posix_send_datagram,
   posix_service_directory,
   posix_session,
@@ -133,7 +135,7 @@ export class PosixSystem extends System {
       const length = posix_argument(all.length, this.#room);
       if (length < 0) return all;
       if (length > this.#room.length) this.#room = new Uint8Array(length);
-      else all.push(textOf(this.#room, length));
+      else all.push(textAt(this.#room, 0, length));
     }
   }
 
@@ -143,7 +145,7 @@ export class PosixSystem extends System {
 
   override get executedPath(): string {
     const path = new Uint8Array(4096);
-    return textOf(path, posix_executed_path(path));
+    return textAt(path, 0, posix_executed_path(path));
   }
   override setArgument(index: number, text: string): void {
     posix_argument_set(index, text);
@@ -158,14 +160,14 @@ export class PosixSystem extends System {
     for (;;) {
       const length = posix_environment(name, this.#room);
       if (length < 0) return undefined;
-      if (length <= this.#room.length) return textOf(this.#room, length);
+      if (length <= this.#room.length) return textAt(this.#room, 0, length);
       this.#room = new Uint8Array(length);
     }
   }
 
   override get serviceDirectory(): string {
     const path = new Uint8Array(4096);
-    return textOf(path, posix_service_directory(path));
+    return textAt(path, 0, posix_service_directory(path));
   }
 
   override open(path: string, flags: number, mode: number): number {
@@ -234,7 +236,7 @@ export class PosixSystem extends System {
   override readlink(path: string): Text {
     const bytes = new Uint8Array(4096);
     const length = posix_readlink(path, bytes);
-    return length < 0 ? { errno: -length, text: "" } : { errno: 0, text: textOf(bytes, length) };
+    return length < 0 ? { errno: -length, text: "" } : { errno: 0, text: textAt(bytes, 0, length) };
   }
   override symlink(target: string, path: string): number {
     return posix_symlink(target, path);
@@ -259,7 +261,7 @@ export class PosixSystem extends System {
     if (opened < 0) return opened;
     const name = new Uint8Array(256); // the longest there is has 255 bytes
     let length = posix_directory_next(name);
-    for (; length > 0; length = posix_directory_next(name)) into.push(textOf(name, length));
+    for (; length > 0; length = posix_directory_next(name)) into.push(textAt(name, 0, length));
     posix_directory_close();
     return length;
   }
@@ -454,6 +456,9 @@ export class PosixSystem extends System {
     }
     return posix_drop_capabilities(high, low);
   }
+  override reserveMemory(bytes: number): void {
+    posix_reserve(bytes);
+  }
   override setNoNewPrivileges(): number {
     return posix_no_new_privileges();
   }
@@ -521,22 +526,8 @@ export class PosixSystem extends System {
     const needed = posix_kept(new Uint8Array(0));
     if (needed < 0) return undefined;
     const bytes = new Uint8Array(needed);
-    return textOf(bytes, posix_kept(bytes));
+    return textAt(bytes, 0, posix_kept(bytes));
   }
-}
-
-/** The first `length` bytes as a byte string. */
-function textOf(bytes: Uint8Array, length: number): string {
-  const end = Math.min(length, bytes.length);
-  let text = "";
-  for (let i = 0; i < end; i++) text += String.fromCharCode(bytes[i] ?? 0);
-  return text;
-}
-
-function bytesOf(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i) % 256;
-  return bytes;
 }
 
 function doubleAt(bytes: Uint8Array, offset: number): number {

@@ -254,10 +254,13 @@ export abstract class System {
   /** Resources by their numbers on Linux. */
   abstract limit(resource: number): Limit;
   abstract setLimit(resource: number, soft: Word, hard: Word): number;
+  /** Gets hold of so much memory for what follows, in case the system gives no more then. */
+  abstract reserveMemory(bytes: number): void;
+  /** What the name services of the C library know, beyond the files: a static binary has none. */
   abstract account(name: string): Account;
   /** Group id; -ENOENT: no such group. */
   abstract group(name: string): number;
-  /** `gid`, and the groups of which the user is a member. */
+  /** Groups of which the user is a member; `gid` may be among them. */
   abstract memberships(name: string, gid: number): readonly number[];
   abstract setGroups(gids: readonly number[]): number;
   abstract setGid(gid: number): number;

@@ -851,25 +851,25 @@ export class Machine extends System {
   override setLimit(resource: number, soft: Word, hard: Word): number {
     return this.#changeSelf(`setrlimit ${resource} ${describeWord(soft)} ${describeWord(hard)}`);
   }
-  /** Lines of /etc/passwd or /etc/group with that name, in fields. */
-  #entries(file: string, name: string): string[][] {
-    const lines = (this.content(file) ?? "").split("\n").map((line) => line.split(":"));
-    return lines.filter((fields) => fields[0] === name);
-  }
+  override reserveMemory(): void {}
+  // Name services know what is in /services/passwd and /services/group.
   override account(name: string): Account {
     const errno = this.#fault(`account ${name}`);
-    const entry = errno === 0 ? this.#entries("/etc/passwd", name)[0] : undefined;
+    const entry = errno === 0 ? this.#serviceLines("passwd").find((fields) => fields[0] === name) : undefined;
     return { errno, found: entry !== undefined, uid: Number(entry?.[2] ?? 0), gid: Number(entry?.[3] ?? 0) };
   }
   override group(name: string): number {
     const fault = this.#fault(`group ${name}`);
     if (fault !== 0) return -fault;
-    const entry = this.#entries("/etc/group", name)[0];
+    const entry = this.#serviceLines("group").find((fields) => fields[0] === name);
     return entry === undefined ? -ENOENT : Number(entry[2]);
   }
   override memberships(name: string, gid: number): readonly number[] {
-    const lines = (this.content("/etc/group") ?? "").split("\n").map((line) => line.split(":"));
-    return [gid, ...lines.filter((fields) => fields[3]?.split(",").includes(name)).map((fields) => Number(fields[2]))];
+    const groups = this.#serviceLines("group").filter((fields) => fields[3]?.split(",").includes(name));
+    return [gid, ...groups.map((fields) => Number(fields[2]))];
+  }
+  #serviceLines(file: string): string[][] {
+    return (this.content(`/services/${file}`) ?? "").split("\n").map((line) => line.split(":"));
   }
   override setGroups(gids: readonly number[]): number {
     return this.#changeSelf(`setgroups ${gids.join(" ")}`);

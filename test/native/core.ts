@@ -8,7 +8,13 @@ import { checksumOf, decodeProgress, encodeProgress, lengthOf, Progress } from "
 import { Replacement } from "../../src/core/log/replacement.ts";
 import { bytesToLineEnd, isLabel, isSavedName, labelOf, nextLabel } from "../../src/core/log/rotation.ts";
 import { describeStamp, utc } from "../../src/core/log/stamp.ts";
+import { parseAccount } from "../../src/core/process/accounts.ts";
+import { parseCapabilities } from "../../src/core/process/capabilities.ts";
+import { exchangeNul, valueLength } from "../../src/core/process/environment.ts";
+import { inOrder, resourcesOf, softLimit } from "../../src/core/process/limits.ts";
+import { baseName, toolName } from "../../src/core/process/names.ts";
 import { parseOptions } from "../../src/core/process/options.ts";
+import { encodeLogout, isLoginOn, markLogout, utmpBytes } from "../../src/core/process/utmp.ts";
 import { decodeService, encodeService } from "../../src/core/supervise/handover.ts";
 import { decodeRecord, encodeSupervisor, recordBytes, startTicksOf } from "../../src/core/supervise/record.ts";
 import { describeMembers, describeState, quote } from "../../src/core/supervise/report.ts";
@@ -21,7 +27,7 @@ import { decodeStatus, describeAge, describeStat, encodeStatus } from "../../src
 import type { Supervision } from "../../src/core/supervise/supervision.ts";
 import { isOver, react } from "../../src/core/supervise/supervision.ts";
 import { describeError } from "../../src/core/text/errors.ts";
-import { leadingNumber } from "../../src/core/text/numbers.ts";
+import { isAbove, leadingNumber, parseSigned, parseWord } from "../../src/core/text/numbers.ts";
 import { describeTai64n } from "../../src/core/text/tai64n.ts";
 
 class Dice {
@@ -316,8 +322,51 @@ function progress(): void {
   console.log(`${understood} understood, ${decodeProgress(new Uint8Array(3)) === undefined}, digest ${digest.value}`);
 }
 
+function processes(): void {
+  const dice = new Dice();
+  const digest = new Digest();
+  for (let turn = 0; turn < 20000; turn++) {
+    const text = textOf(bytesOf(dice, dice.roll(12), turn % 2 === 0 ? ":+a1" : ":0123456789"));
+    const account = parseAccount(text);
+    if (account.kind === "names") {
+      digest.add(`${account.user} ${account.groups.join(",")} ${account.withMemberships}`);
+    } else if (account.kind === "numbers") {
+      digest.add(`${account.uid} ${account.gids.join(",")}`);
+      if (turn % 500 === 1) console.log(account.uid, account.gids.join(","));
+    } else digest.add("malformed");
+    const wanted = parseWord(textOf(bytesOf(dice, dice.roll(24), dice.roll(9) === 0 ? "12x" : "0123456789")));
+    const hard = parseWord(textOf(bytesOf(dice, dice.roll(20), "0123456789")));
+    if (wanted !== undefined && hard !== undefined) {
+      const soft = softLimit(wanted, hard);
+      digest.add(soft === undefined ? "none" : `${soft.high} ${soft.low} ${isAbove(wanted, hard)}`);
+    } else digest.add("no number");
+    digest.add(`${parseSigned(textOf(bytesOf(dice, dice.roll(5), "+-1290")), 100) ?? "none"}`);
+    const line = bytesOf(dice, dice.roll(30), "ab \t\0\xff");
+    const value = line.subarray(0, valueLength(line, dice.roll(line.length + 1)));
+    exchangeNul(value);
+    digest.add(textOf(value));
+    const record = bytesOf(dice, dice.roll(20) === 0 ? dice.roll(400) : utmpBytes, "\0ab");
+    const terminal = textOf(bytesOf(dice, dice.roll(34), "ab"));
+    digest.add(`${isLoginOn(record, terminal)}`);
+    if (record.length === utmpBytes) {
+      markLogout(record, turn * 300000);
+      digest.add(textOf(record));
+    }
+    digest.add(textOf(encodeLogout(terminal, turn)));
+    digest.add(`${toolName(text)} ${baseName(`${text}/${terminal}`)}`);
+  }
+  for (const text of ["all", "cap_chown,NET_RAW,40", "", "no", "63,64", "Cap_,x"]) {
+    const list = parseCapabilities(text);
+    console.log(list.numbers.length, list.isKnown, list.unknown);
+  }
+  let limits = "";
+  for (const letter of "acdflmoprstx") limits += `${letter}${resourcesOf(letter).join(",")} `;
+  console.log(limits, inOrder().join(","), `digest ${digest.value}`);
+}
+
 live(60000);
 formats();
+processes();
 scans();
 patterns();
 configs();

@@ -94,6 +94,74 @@ suite("under AddressSanitizer, UndefinedBehaviorSanitizer and the reference-coun
     }
   });
 
+  test("chpst and its other names, utmpset and the old clients run clean", { skip }, async () => {
+    const stage = new Stage({ name: "ours", path: [path.join(root, "build/sanitize/bin"), bin] });
+    try {
+      const env = { ASAN_OPTIONS: "detect_leaks=0", B: "inherited" };
+      for (const [name, value] of Object.entries({
+        A: "one \nmore",
+        B: "",
+        C: "x\0y",
+        D: "z".repeat(20_000),
+        "e=f": "g",
+      }))
+        stage.file(`env/${name}`, value);
+      const me = `:${process.getuid?.()}:${process.getgid?.()}`;
+      const runs: readonly (readonly [string, readonly string[], number])[] = [
+        ["chpst", [], 100],
+        ["chpst", ["-V"], 100],
+        ["chpst", ["--drop-caps=all,x", "true"], 100],
+        [
+          "chpst",
+          ["-e", "env", "-n", "1", "-o", "200", "-f", "99999999", "-l", "lock", "-U", "root", "-P", "-0", "true"],
+          0,
+        ],
+        ["chpst", ["-e", "env", "nosuch"], 111],
+        ["chpst", ["-u", ":x:y", "true"], 111],
+        ["chpst", ["-u", "nosuch:+", "true"], 111],
+        [
+          "chpst",
+          ["-U", "root:root:+", "-b", "other", "-C", "env", "--oom-score-adj=1000", "--no-new-privs", "true"],
+          0,
+        ],
+        ["chpst", ["-u", me, "--drop-caps", "net_raw", "true"], process.getuid?.() === 0 ? 0 : 111],
+        ["envdir", ["env", "false"], 1],
+        ["envuidgid", ["root", "true"], 0],
+        ["setuidgid", ["nosuch", "true"], 111],
+        ["pgrphack", ["./nosuch"], 111],
+        ["setlock", ["-x", "env", "true"], 0],
+        ["softlimit", ["-o", "=", "-c", "18446744073709551615", "true"], 0],
+        ["utmpset", ["x".repeat(40)], 111],
+        ["utmpset", ["-wV"], 1],
+        ["runsvchdir", ["nosuch"], 111],
+      ];
+      for (const [program, args, code] of runs) {
+        const outcome = await stage.run(program, args, { env });
+        assert.equal(outcome.code, code, `${program} ${args.join(" ")}: ${outcome.err}`);
+        assert.doesNotMatch(outcome.err, /Sanitizer|runtime error/);
+      }
+      stage.service("a", { run: "exec sleep 1000", "log/run": "exec cat" });
+      const runsv = await stage.supervise("a", { env });
+      await stage.running("a");
+      const clients: readonly (readonly [string, readonly string[], number])[] = [
+        ["svwaitup", ["-v", "-s", "1", "a", "none"], 1],
+        ["runsvstat", ["-l", "a", "none"], 1],
+        ["runsvctrl", ["c", "a/log", "a"], 0],
+        ["svwaitup", ["-s", "1", "a"], 0],
+        ["svwaitdown", ["-v", "a"], 0],
+        ["svwaitdown", ["-xv", "a"], 0],
+      ];
+      for (const [program, args, code] of clients) {
+        const outcome = await stage.run(program, args, { env });
+        assert.equal(outcome.code, code, `${program} ${args.join(" ")}: ${outcome.err}`);
+        assert.doesNotMatch(outcome.err, /Sanitizer|runtime error/);
+      }
+      assert.equal((await stage.end(runsv)).code, 0);
+    } finally {
+      await stage.clear();
+    }
+  });
+
   test("a life of svlogd runs clean: rotations, a processor, HUP, TERM, and on the same pipe after a kill", {
     skip,
   }, async () => {

@@ -6,6 +6,8 @@
 //    *c   everything up to the first c, which is then compared with its usual role; at the end of a pattern: everything
 //    +c   one or more c
 
+import { putText } from "../text/bytes.ts";
+
 const star = 42;
 const plus = 43;
 
@@ -116,7 +118,7 @@ export class Selection {
     let index = 0;
     let at = 0;
     for (const { kind, pattern } of mine) {
-      for (let i = 0; i < pattern.length; i++) if (at < length) this.#patterns[at++] = pattern.charCodeAt(i) % 256;
+      at = putText(this.#patterns, at, pattern);
       this.#selects[index] = kind === selecting ? 1 : 0;
       this.#ends[index] = at;
       this.#classify(index, pattern);

@@ -22,6 +22,7 @@
 //         taken out of the pipe but waits for its end
 
 import type { Timestamp } from "../supervise/service.ts";
+import { putText, textAt } from "../text/bytes.ts";
 
 export const progressBytes = 216;
 /** Offset of `taken`. */
@@ -105,7 +106,7 @@ export function decodeProgress(bytes: Uint8Array): Progress | undefined {
   const after = view.getUint32(carriedOffset + 4, true);
   if (bytes.length < progressBytes + before + after) return undefined;
   const one = new Progress();
-  one.boot = textAt(bytes, 8, bootLength);
+  one.boot = textAt(bytes, 8, 8 + bootLength);
   one.checksum = view.getUint32(44, true);
   one.input = view.getFloat64(48, true);
   one.current = view.getFloat64(56, true);
@@ -151,14 +152,4 @@ export function checksumOf(text: string): number {
     sum = ((sum % 256) * 16777216 + sum * 403) % 4294967296;
   }
   return sum;
-}
-
-function putText(into: Uint8Array, at: number, text: string): void {
-  for (let i = 0; i < text.length; i++) if (at + i < into.length) into[at + i] = text.charCodeAt(i) % 256;
-}
-
-function textAt(bytes: Uint8Array, at: number, length: number): string {
-  let text = "";
-  for (let i = at; i < at + length && i < bytes.length; i++) text += String.fromCharCode(bytes[i] ?? 0);
-  return text;
 }

@@ -34,7 +34,7 @@ export function parseCapabilities(text: string): CapabilityList {
       for (let number = 0; number < maxCapabilities; number++) numbers.push(number);
       continue;
     }
-    const value = name === "" ? undefined : parseSigned(`+${name}`, maxCapabilities);
+    const value = parseSigned(`+${name}`, maxCapabilities);
     const number = value ?? known.indexOf(name.startsWith("cap_") ? name.slice(4) : name);
     if (number >= 0 && number < maxCapabilities) numbers.push(number);
     else if (isKnown) {

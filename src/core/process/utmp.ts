@@ -6,6 +6,8 @@
 //    │ 2+2  │ 4   │ 32    │ 4  │ 32    │ 256    │ session │ 4       │ address, rest │
 //    └──────┴─────┴───────┴────┴───────┴────────┴─────────┴─────────┴───────────────┘
 
+import { putText } from "../text/bytes.ts";
+
 export const utmpBytes = 384;
 /** The longest line: it fills its field, without a NUL behind it. */
 export const maxLineBytes = 32;
@@ -20,11 +22,10 @@ const secondsAt = 340;
 /** Whether a record says that somebody is logged in on this line. */
 export function isLoginOn(record: Uint8Array, line: string): boolean {
   if (record.length < utmpBytes || record[userAt] === 0) return false;
-  for (let i = 0; i < maxLineBytes; i++) {
-    const wanted = i < line.length ? line.charCodeAt(i) : 0;
-    if (record[lineAt + i] !== wanted) return false;
+  for (let i = 0; i < line.length && i < maxLineBytes; i++) {
+    if (record[lineAt + i] !== line.charCodeAt(i)) return false;
   }
-  return true;
+  return line.length >= maxLineBytes || record[lineAt + line.length] === 0; // what is behind the NUL does not count
 }
 
 /** Turns a login record into that of a logout; everything not named here stays. */
@@ -40,6 +41,6 @@ export function markLogout(record: Uint8Array, nowSeconds: number): void {
 export function encodeLogout(line: string, nowSeconds: number): Uint8Array {
   const record = new Uint8Array(utmpBytes);
   markLogout(record, nowSeconds);
-  for (let i = 0; i < line.length && i < maxLineBytes; i++) record[lineAt + i] = line.charCodeAt(i) % 256;
+  putText(record, lineAt, line.slice(0, maxLineBytes));
   return record;
 }

@@ -8,6 +8,7 @@
 //    └─────┴───────┴─────────────┴──────────┴─────────┴────────────┴──┴────────────┴─────────────┴─────────┘
 //    all numbers little-endian
 
+import { putText, textAt } from "../text/bytes.ts";
 import type { Phase, Timestamp } from "./service.ts";
 
 export const recordBytes = 92;
@@ -36,8 +37,7 @@ export function decodeRecord(bytes: Uint8Array): ChildRecord | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const pid = view.getUint32(0, true);
   const phase = view.getUint32(4, true);
-  let bootId = "";
-  for (let i = 0; i < bootIdLength; i++) bootId += String.fromCharCode(view.getUint8(56 + i));
+  const bootId = textAt(bytes, 56, 56 + bootIdLength);
   const pipe = `${view.getUint32(52, true)}:${view.getUint32(48, true)}`;
   return {
     pid,
@@ -63,7 +63,7 @@ export function encodeSupervisor(pid: number, bornBefore: number, pipe: string, 
     view.setUint32(16, Number(pipe.slice(colon + 1)), true);
     view.setUint32(20, Number(pipe.slice(0, colon)), true);
   }
-  for (let i = 0; i < bootIdLength && i < bootId.length; i++) view.setUint8(24 + i, bootId.charCodeAt(i) % 256);
+  putText(bytes, 24, bootId.slice(0, bootIdLength));
   return bytes;
 }
 

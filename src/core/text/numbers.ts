@@ -38,9 +38,19 @@ export function isAbove(one: Word, other: Word): boolean {
   return one.high === other.high ? one.low > other.low : one.high > other.high;
 }
 
-/** Digits with one sign in front or none, cut to ±bound; no digits: 0. undefined: something else. */
+/** Digits with one sign in front or none, reduced to a C int; no digits: 0. undefined: something else. */
+export function parseInteger(text: string): number | undefined {
+  const digits = text.startsWith("+") || text.startsWith("-") ? text.slice(1) : text;
+  const word = parseWord(digits);
+  if (word === undefined) return undefined;
+  const low = text.startsWith("-") ? (half - word.low) % half : word.low;
+  return low >= half / 2 ? low - half : low;
+}
+
+/** Digits with one sign in front or none, cut to ±bound. undefined: something else. */
 export function parseSigned(text: string, bound: number): number | undefined {
   const digits = text.startsWith("+") || text.startsWith("-") ? text.slice(1) : text;
+  if (digits === "") return undefined;
   let number = 0;
   for (let i = 0; i < digits.length; i++) {
     const digit = digits.charCodeAt(i) - 48;

@@ -173,6 +173,19 @@ suite("chpst", () => {
     assert.equal(groupsOf("nobody:+"), undefined);
   });
 
+  test("asks the name services for what is not in the files", () => {
+    const changesOf = (account: string): string => {
+      const machine = newMachine();
+      machine.file("/services/passwd", "bob:x:1:1::/:\ncarol:x:3000:3001::/:\n");
+      machine.file("/services/group", "far:x:3002:carol,bob\n");
+      play(machine, chpst, "chpst", "-u", account, "prog");
+      return machine.changes.join(", ");
+    };
+    assert.equal(changesOf("carol"), "setgroups 3001, setgid 3001, setuid 3000");
+    assert.equal(changesOf("carol:far:grp"), "setgroups 3002 1002, setgid 3002, setuid 3000");
+    assert.equal(changesOf("bob:+"), "setgroups 1003 1002 1004 3002, setgid 1003, setuid 1002");
+  });
+
   test("tells an unknown name from a missing file", () => {
     const err = (account: string, ...remove: string[]): string => {
       const machine = newMachine();

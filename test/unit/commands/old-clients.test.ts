@@ -110,7 +110,7 @@ suite("svwaitup", () => {
     const scene = new Scene();
     for (const name of ["a", "b"]) scene.add(name, 0, 0);
     assert.equal(svwaitup(["svwaitup", "-v", "-s", "3", "a", "b"], scene.machine), 0);
-    assert.ok(scene.seconds <= 3, `${scene.seconds}`);
+    assert.ok(scene.seconds <= 3.1, `${scene.seconds}`);
     assert.equal(scene.machine.stderr, "svwaitup: a: is up (3 seconds)\nsvwaitup: b: is up (3 seconds)\n");
   });
   test("counts from the restart", () => {
@@ -137,6 +137,29 @@ suite("svwaitdown", () => {
     assert.ok(scene.seconds < 0.5, `${scene.seconds}`);
     assert.equal(scene.machine.stderr, "svwaitdown: a: down.\nsvwaitdown: b: down.\n");
     assert.deepEqual([...scene.told.values()], ["d", "d"], "each was told once");
+  });
+  test("does not take the moment before finish for the end", () => {
+    const scene = new Scene();
+    scene.add("a", -1);
+    const { machine } = scene;
+    const status = (pid: number, phase: "finish" | "down"): void => {
+      const service = { ...newService("service", "down" as const, machine.now()), phase, pid };
+      machine.file("/home/a/supervise/status", String.fromCharCode(...encodeStatus(service)));
+    };
+    machine.after(100, () => status(0, "finish"));
+    machine.after(300, () => status(43, "finish"));
+    machine.after(2000, () => status(0, "down"));
+    assert.equal(svwaitdown(["svwaitdown", "a"], machine), 0);
+    assert.ok(scene.seconds >= 2, `${scene.seconds}`);
+  });
+  test("says why a service cannot be told, and goes on", () => {
+    const scene = new Scene();
+    scene.add("a", -1);
+    scene.add("b", 0);
+    scene.machine.refuses = (call) => (call === "open supervise/control" && scene.told.get("b") !== "d" ? 13 : 0);
+    assert.equal(svwaitdown(["svwaitdown", "-t", "1", "a"], scene.machine), 1);
+    const reason = "svwaitdown: warning: a: unable to open supervise/control: access denied\n";
+    assert.equal(scene.machine.stderr, reason);
   });
   test("waits for the supervisor with -x", () => {
     const scene = new Scene();

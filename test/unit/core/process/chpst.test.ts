@@ -1,12 +1,13 @@
 // What chpst and its other names read: accounts, numbers, limits, capabilities, files of an environment directory.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { findGroup, findMemberships, findPasswd } from "../../../../src/core/process/account-lines.ts";
 import { parseAccount } from "../../../../src/core/process/accounts.ts";
 import { parseCapabilities } from "../../../../src/core/process/capabilities.ts";
 import { exchangeNul, valueLength } from "../../../../src/core/process/environment.ts";
 import { inOrder, resourcesOf, softLimit } from "../../../../src/core/process/limits.ts";
 import { baseName, toolName } from "../../../../src/core/process/names.ts";
-import { parseSigned, parseWord } from "../../../../src/core/text/numbers.ts";
+import { parseInteger, parseSigned, parseWord } from "../../../../src/core/text/numbers.ts";
 
 test("accounts in names", () => {
   const table: readonly (readonly [string, string, string, boolean])[] = [
@@ -102,21 +103,80 @@ test("numbers of limits are reduced to 64 bits, those from 2^63 on are none but 
   assert.equal(soft("9223372036854775807", "18446744073709551615"), "9223372036854775807");
 });
 
-test("increments have one sign or none, and are cut", () => {
-  const table: readonly (readonly [string, number | undefined])[] = [
-    ["5", 5],
-    ["+5", 5],
-    ["-5", -5],
-    ["", 0],
-    ["+", 0],
-    ["-", 0],
-    ["99999999999", 100],
-    ["-99999999999", -100],
-    ["++5", undefined],
-    ["x", undefined],
-    ["5 ", undefined],
+test("numbers with one sign or none are reduced to a C int, or cut", () => {
+  const table: readonly (readonly [string, number | undefined, number | undefined])[] = [
+    ["5", 5, 5],
+    ["+5", 5, 5],
+    ["-5", -5, -5],
+    ["", 0, undefined],
+    ["+", 0, undefined],
+    ["-", 0, undefined],
+    ["101", 101, 100],
+    ["4294967301", 5, 100],
+    ["2147483648", -2147483648, 100],
+    ["-2147483649", 2147483647, -100],
+    ["++5", undefined, undefined],
+    ["x", undefined, undefined],
+    ["5 ", undefined, undefined],
   ];
-  for (const [text, expected] of table) assert.equal(parseSigned(text, 100)?.toString(), expected?.toString(), text);
+  for (const [text, wrapped, cut] of table) {
+    assert.equal(parseInteger(text), wrapped, text);
+    assert.equal(parseSigned(text, 100), cut, text);
+  }
+});
+
+test("lines of passwd and group are whole, or they are none", () => {
+  const passwd = Buffer.from(`# bob:x:1:1
+root:x:0:0:root:/root:/bin/sh
+
+bob:x::5:
+bob:x:5:
+bob:x:6:
+bob:x:4294967296:1:
+bob:x:-1:1:
+bob:x:0x1:1:
+bob:x:7 :1:
+\tbob:x: 1002:\t1003:::
+bob:x:9:9:::
++bob:x:1:1:
+-bob:x:1:1:
+bobby:x:3:3
+:x:8:8
+last:x:4294967295:007`);
+  const find = (name: string, length = passwd.length): string => {
+    const line = findPasswd(passwd, length, name);
+    return line === undefined ? "none" : `${line.uid} ${line.gid}`;
+  };
+  assert.equal(find("root"), "0 0");
+  assert.equal(find("bob"), "1002 1003");
+  assert.equal(find("bobby"), "3 3");
+  assert.equal(find("last"), "4294967295 7");
+  for (const name of [
+    "bo",
+    "x",
+    "+bob",
+    "-bob",
+    "# bob",
+    "+",
+    "",
+    "bob:x",
+    "bob:x:9",
+    "\nlast",
+    "last:x:4294967295:007",
+  ]) {
+    assert.equal(find(name), "none", name);
+  }
+  assert.equal(find("last", passwd.length - 3), "none", "what is behind the length does not count");
+
+  const group = Buffer.from(
+    "root:x:0:\ng::5:alice,bob\nnone:x::bob\ng:x:6:\n+:x:7:bob\nh:x:8:bobby,bob,carol\nshort:x:9\ni:x:5:bob\n",
+  );
+  assert.equal(findGroup(group, group.length, "g"), 5);
+  assert.equal(findGroup(group, group.length, "short"), 9);
+  assert.equal(findGroup(group, group.length, "none"), -1);
+  assert.equal(findGroup(group, group.length, "+"), -1);
+  assert.deepEqual(findMemberships(group, group.length, "bob"), [5, 8]);
+  assert.deepEqual(findMemberships(group, group.length, "bo"), []);
 });
 
 test("every letter of a limit has its resources, and every resource its place in the order", () => {

@@ -14,6 +14,7 @@ suite("a record of utmp", () => {
     assert.ok(isLoginOn(login("tty5", "bob"), "tty5"));
     for (const line of ["tty", "tty55", "", "tty6"]) assert.ok(!isLoginOn(login("tty5", "bob"), line), line);
     assert.ok(isLoginOn(login("x".repeat(32), "bob"), "x".repeat(32)), "a line that fills its field");
+    assert.ok(isLoginOn(login("tty5\0more", "bob"), "tty5"), "what is behind the NUL does not count");
     assert.ok(!isLoginOn(login("tty5", ""), "tty5"), "nobody is logged in");
     assert.ok(!isLoginOn(login("tty5", "bob").subarray(0, 383), "tty5"), "a record cut short");
   });
