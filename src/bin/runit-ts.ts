@@ -51,7 +51,7 @@ function main(): void {
 }
 
 function isProgram(name: string): boolean {
-  return programs.split(" ").includes(name);
+  return ` ${programs} `.includes(` ${name} `) && name !== "";
 }
 
 /** The first program's name on the chain of links by which this was executed; "": none. */
@@ -109,7 +109,7 @@ function run(program: string, args: readonly string[], system: System): number {
 /** chpst under a name that it takes for one of its others, such as denvdir. */
 function runTool(args: readonly string[], system: System): number {
   const name = toolName(String(args[0] ?? ""));
-  return chpstNames.split(" ").includes(name)
+  return ` ${chpstNames} `.includes(` ${name} `)
     ? run(name, args, system)
     : launch({ run: chpst, failure: 111 }, "chpst", args, system);
 }

@@ -1,14 +1,14 @@
 // Accounts and groups of this system: passwd(5), group(5), and whatever name services its C library asks besides.
 
-import { findGroup, findMemberships, findPasswd } from "../core/process/account-lines.ts";
+import { fieldsOf, hasMember, parseGroup, parsePasswd } from "../core/process/account-lines.ts";
 import { parseAccount } from "../core/process/accounts.ts";
-import { bytesOf } from "../core/text/bytes.ts";
+import { bytesOf, textAt } from "../core/text/bytes.ts";
 import { ENOENT } from "../core/text/errors.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { Account, System } from "../system/system.ts";
 import { FileContent } from "./text.ts";
 
-const roomBytes = 8192;
+const roomBytes = 4096;
 
 export interface Identity {
   readonly uid: number;
@@ -36,7 +36,10 @@ export function findIdentity(system: System, text: string): Identity {
   }
   if (gids.length === 0) gids.push(account.gid);
   if (wanted.withMemberships) {
-    for (const gid of findMemberships(file.bytes, file.length, wanted.user)) if (!gids.includes(gid)) gids.push(gid);
+    for (const fields of linesWith(system, file, wanted.user)) {
+      const gid = parseGroup(fields);
+      if (gid >= 0 && hasMember(fields, wanted.user) && !gids.includes(gid)) gids.push(gid);
+    }
     for (const gid of system.memberships(wanted.user, gids[0] ?? account.gid)) if (!gids.includes(gid)) gids.push(gid);
   }
   return { uid: account.uid, gids };
@@ -52,8 +55,10 @@ export function findAccount(system: System, name: string): Identity {
 
 function lookUpUser(system: System, file: FileContent, name: string, doing: string): Account {
   orFail(-file.read("/etc/passwd"), doing);
-  const line = findPasswd(file.bytes, file.length, name);
-  if (line !== undefined) return { errno: 0, found: true, uid: line.uid, gid: line.gid };
+  for (const fields of linesWith(system, file, `${name}:`)) {
+    const line = fields[0] === name ? parsePasswd(fields) : undefined;
+    if (line !== undefined) return { errno: 0, found: true, uid: line.uid, gid: line.gid };
+  }
   const account = system.account(name);
   orFail(-account.errno, doing);
   return account;
@@ -61,8 +66,23 @@ function lookUpUser(system: System, file: FileContent, name: string, doing: stri
 
 /** `file` holds /etc/group. Negative: -errno. */
 function lookUpGroup(system: System, file: FileContent, name: string): number {
-  const gid = findGroup(file.bytes, file.length, name);
-  return gid >= 0 ? gid : system.group(name);
+  for (const fields of linesWith(system, file, `${name}:`)) {
+    const gid = fields[0] === name ? parseGroup(fields) : -1;
+    if (gid >= 0) return gid;
+  }
+  return system.group(name);
+}
+
+/** The lines in which the text stands, in fields. */
+function linesWith(system: System, file: FileContent, text: string): readonly (readonly string[])[] {
+  const lines: (readonly string[])[] = [];
+  let at = system.findText(file.bytes, 0, file.length, text);
+  while (at >= 0) {
+    const end = file.lineEnd(at);
+    lines.push(fieldsOf(textAt(file.bytes, file.lineStart(at), end)));
+    at = system.findText(file.bytes, Math.min(end + 1, file.length), file.length, text);
+  }
+  return lines;
 }
 
 /** Becomes that user, for good. Throws SystemError. */

@@ -8,7 +8,6 @@ import type { System } from "../system/system.ts";
 import { openDirectory, openRead } from "../system/system.ts";
 import { FileContent } from "./text.ts";
 
-const newline = 10;
 /** Most values are shorter. */
 const roomBytes = 1024;
 
@@ -49,8 +48,7 @@ function setVariable(system: System, name: string, file: FileContent): void {
     orFail(system.addEnvironment(name.slice(0, equals), value, value.length), "out of memory");
     return;
   }
-  const end = system.find(file.bytes, 0, file.length, newline);
-  const length = valueLength(file.bytes, end < 0 ? file.length : end);
+  const length = valueLength(file.bytes, file.lineEnd(0));
   exchangeNul(file.bytes.subarray(0, length));
   orFail(system.addEnvironment(name, file.bytes, length), "out of memory");
 }

@@ -4,6 +4,8 @@ import { textAt } from "../core/text/bytes.ts";
 import type { System, Text } from "../system/system.ts";
 import { openNonblocking, openRead } from "../system/system.ts";
 
+const newline = 10;
+
 /** Holds one file after the other, in a buffer that grows with the largest. */
 export class FileContent {
   readonly #system: System;
@@ -29,6 +31,16 @@ export class FileContent {
     this.#system.close(fd);
     if (result < 0) this.length = 0;
     return -result;
+  }
+
+  /** Where the line begins that a place is in. */
+  lineStart(at: number): number {
+    return this.#system.findLast(this.bytes, 0, at, newline) + 1;
+  }
+  /** Where it ends: at its newline, or with the file. */
+  lineEnd(from: number): number {
+    const end = this.#system.find(this.bytes, from, this.length, newline);
+    return end < 0 ? this.length : end;
   }
 
   #grow(): void {

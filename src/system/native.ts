@@ -61,6 +61,7 @@ export declare function posix_pass_on(fd: number): number;
 export declare function posix_is_terminal(fd: number): number;
 
 export declare function posix_find(bytes: Uint8Array, from: number, to: number, value: number): number;
+export declare function posix_find_text(bytes: Uint8Array, from: number, to: number, text: string): number;
 export declare function posix_find_last(bytes: Uint8Array, from: number, to: number, value: number): number;
 export declare function posix_copy_lines(
   source: Uint8Array,

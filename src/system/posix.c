@@ -512,6 +512,17 @@ double posix_find(const uint8_t *bytes, size_t bytes_length, double from, double
   return at ? (double)(at - bytes) : -1;
 }
 
+double posix_find_text(const uint8_t *bytes, size_t bytes_length, double from, double to, const uint8_t *text,
+                       size_t text_length) {
+  size_t length;
+  if (!IS_SPAN(from, to, bytes_length)) return -EINVAL;
+  arena_clear();
+  const char *content = content_of(text, text_length, &length);
+  if (!content || length == 0) return -1;
+  const uint8_t *found = memmem(bytes + (size_t)from, (size_t)(to - from), content, length);
+  return found ? (double)(found - bytes) : -1;
+}
+
 double posix_find_last(const uint8_t *bytes, size_t bytes_length, double from, double to, double value) {
   if (!IS_SPAN(from, to, bytes_length)) return -EINVAL;
   const uint8_t *at = memrchr(bytes + (size_t)from, (int)value, (size_t)(to - from));

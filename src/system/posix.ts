@@ -31,6 +31,7 @@ import {
   posix_file_system,
   posix_find,
   posix_find_last,
+  posix_find_text,
   posix_flock,
   posix_group,
   posix_guard,
@@ -306,6 +307,9 @@ export class PosixSystem extends System {
 
   override find(bytes: Uint8Array, from: number, to: number, value: number): number {
     return posix_find(bytes, from, to, value);
+  }
+  override findText(bytes: Uint8Array, from: number, to: number, text: string): number {
+    return posix_find_text(bytes, from, to, text);
   }
   override findLast(bytes: Uint8Array, from: number, to: number, value: number): number {
     return posix_find_last(bytes, from, to, value);

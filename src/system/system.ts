@@ -221,6 +221,8 @@ export abstract class System {
 
   /** Where `value` first stands in [from, to); -1: nowhere. */
   abstract find(bytes: Uint8Array, from: number, to: number, value: number): number;
+  /** Where the text first begins, all of it in [from, to); -1: nowhere, or it is empty. */
+  abstract findText(bytes: Uint8Array, from: number, to: number, text: string): number;
   abstract findLast(bytes: Uint8Array, from: number, to: number, value: number): number;
   abstract copyLines(source: Uint8Array, job: LineCopy): void;
   /** One datagram from a socket of its own; -errno, with 1000 added when there is no socket. */

@@ -8,11 +8,12 @@ import { describeLogs, measureLogs } from "./logs.ts";
 import type { Row, Summary } from "./numbers.ts";
 import { describeTable, quantile, summarize } from "./numbers.ts";
 import { memoryOf, processorTimeOf, sleepsOf } from "./processes.ts";
+import { measureTools } from "./tools.ts";
 import type { Build } from "./tree.ts";
 import { pause, sleep, stopAll, Tree } from "./tree.ts";
 
 const isQuick = (process.env["BENCH_QUICK"] ?? "") !== "";
-/** "trees" or "logs": only those. */
+/** "trees", "tools" or "logs": only those. */
 const only = process.env["BENCH_ONLY"] ?? "";
 const root = path.resolve(import.meta.dirname, "../..");
 const build = path.resolve(root, process.argv[2] ?? "build");
@@ -218,9 +219,11 @@ async function measureTrees(): Promise<readonly Row[]> {
 async function main(): Promise<void> {
   const start = performance.now();
   const loadBefore = os.loadavg()[0] ?? 0;
-  const table = only === "logs" ? [] : await measureTrees();
+  const table = only === "" || only === "trees" ? await measureTrees() : [];
   const reference = path.join(root, "build/reference");
-  const logs = only === "trees" ? [] : await measureLogs({ build, reference, isQuick });
+  const places = { build, reference, isQuick };
+  const tools = only === "" || only === "tools" ? measureTools(places) : [];
+  const logs = only === "" || only === "logs" ? await measureLogs(places) : [];
 
   const machine = { cores: os.availableParallelism(), kernel: os.release(), node: process.version, loadBefore };
   const about = [
@@ -231,8 +234,9 @@ async function main(): Promise<void> {
   ];
   console.log(`${about.join(", ")}; median (least–greatest)\n`);
   if (table.length > 0) console.log(describeTable(table));
+  if (tools.length > 0) console.log(`\n${describeTable(tools)}`);
   for (const each of logs) console.log(`\n${describeLogs(each)}`);
-  const json = { machine, isQuick, seconds: (performance.now() - start) / 1000, rows: table, logs };
+  const json = { machine, isQuick, seconds: (performance.now() - start) / 1000, rows: table, tools, logs };
   fs.writeFileSync(path.join(build, "bench.json"), `${JSON.stringify(json, null, 2)}\n`);
 }
 

@@ -904,6 +904,9 @@ export class Machine extends System {
     const at = bytes.subarray(from, to).indexOf(value);
     return at < 0 ? -1 : from + at;
   }
+  override findText(bytes: Uint8Array, from: number, to: number, text: string): number {
+    return text === "" ? -1 : latin(bytes.subarray(0, to)).indexOf(text, from);
+  }
   override findLast(bytes: Uint8Array, from: number, to: number, value: number): number {
     const at = bytes.subarray(from, to).lastIndexOf(value);
     return at < 0 ? -1 : from + at;

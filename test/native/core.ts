@@ -8,10 +8,11 @@ import { checksumOf, decodeProgress, encodeProgress, lengthOf, Progress } from "
 import { Replacement } from "../../src/core/log/replacement.ts";
 import { bytesToLineEnd, isLabel, isSavedName, labelOf, nextLabel } from "../../src/core/log/rotation.ts";
 import { describeStamp, utc } from "../../src/core/log/stamp.ts";
+import { fieldsOf, hasMember, parseGroup, parsePasswd } from "../../src/core/process/account-lines.ts";
 import { parseAccount } from "../../src/core/process/accounts.ts";
 import { parseCapabilities } from "../../src/core/process/capabilities.ts";
 import { exchangeNul, valueLength } from "../../src/core/process/environment.ts";
-import { inOrder, resourcesOf, softLimit } from "../../src/core/process/limits.ts";
+import { placeOf, resourcesOf, softLimit } from "../../src/core/process/limits.ts";
 import { baseName, toolName } from "../../src/core/process/names.ts";
 import { parseOptions } from "../../src/core/process/options.ts";
 import { encodeLogout, isLoginOn, markLogout, utmpBytes } from "../../src/core/process/utmp.ts";
@@ -345,6 +346,11 @@ function processes(): void {
     const value = line.subarray(0, valueLength(line, dice.roll(line.length + 1)));
     exchangeNul(value);
     digest.add(textOf(value));
+    const fields = fieldsOf(textOf(bytesOf(dice, dice.roll(16), ":a1 ")));
+    const entry = parsePasswd(fields);
+    digest.add(
+      `${fields.join("|")} ${entry?.uid ?? -1} ${entry?.gid ?? -1} ${parseGroup(fields)} ${hasMember(fields, "1")}`,
+    );
     const record = bytesOf(dice, dice.roll(20) === 0 ? dice.roll(400) : utmpBytes, "\0ab");
     const terminal = textOf(bytesOf(dice, dice.roll(34), "ab"));
     digest.add(`${isLoginOn(record, terminal)}`);
@@ -360,8 +366,11 @@ function processes(): void {
     console.log(list.numbers.length, list.isKnown, list.unknown);
   }
   let limits = "";
-  for (const letter of "acdflmoprstx") limits += `${letter}${resourcesOf(letter).join(",")} `;
-  console.log(limits, inOrder().join(","), `digest ${digest.value}`);
+  for (const letter of "acdflmoprstx") {
+    limits += letter;
+    for (const resource of resourcesOf(letter)) limits += ` ${resource}:${placeOf(resource)}`;
+  }
+  console.log(limits, `digest ${digest.value}`);
 }
 
 live(60000);

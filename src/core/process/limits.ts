@@ -46,9 +46,30 @@ export function resourcesOf(letter: string): readonly Resource[] {
   }
 }
 
-/** The order in which they are set. */
-export function inOrder(): readonly Resource[] {
-  return [data, stack, lockedMemory, addressSpace, openFiles, processes, fileSize, core, resident, cpu];
+/** Its place in the order in which they are set. */
+export function placeOf(resource: Resource): number {
+  switch (resource) {
+    case data:
+      return 0;
+    case stack:
+      return 1;
+    case lockedMemory:
+      return 2;
+    case addressSpace:
+      return 3;
+    case openFiles:
+      return 4;
+    case processes:
+      return 5;
+    case fileSize:
+      return 6;
+    case core:
+      return 7;
+    case resident:
+      return 8;
+    case cpu:
+      return 9;
+  }
 }
 
 /**

@@ -173,7 +173,7 @@ suite("chpst", () => {
     assert.equal(groupsOf("nobody:+"), undefined);
   });
 
-  test("asks the name services for what is not in the files", () => {
+  test("asks the name services for what is not in the files (differs: chpst-files-only)", () => {
     const changesOf = (account: string): string => {
       const machine = newMachine();
       machine.file("/services/passwd", "bob:x:1:1::/:\ncarol:x:3000:3001::/:\n");

@@ -130,7 +130,7 @@ suite("svwaitup", () => {
 });
 
 suite("svwaitdown", () => {
-  test("returns as soon as all are down", () => {
+  test("returns as soon as all are down (differs: legacy-waits-for-events)", () => {
     const scene = new Scene();
     for (const name of ["a", "b"]) scene.add(name, 300);
     assert.equal(svwaitdown(["svwaitdown", "-v", "a", "b"], scene.machine), 0);
@@ -190,7 +190,7 @@ suite("svwaitdown", () => {
       "the last one went by itself",
     );
   });
-  test("tells a service again that wants up", () => {
+  test("tells a service again that wants up (differs: legacy-waits-for-events)", () => {
     const scene = new Scene();
     scene.add("a", 1500);
     scene.machine.after(20, () => scene.publish("a", "run", "up", 0));

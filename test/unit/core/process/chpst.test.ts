@@ -1,11 +1,11 @@
 // What chpst and its other names read: accounts, numbers, limits, capabilities, files of an environment directory.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findGroup, findMemberships, findPasswd } from "../../../../src/core/process/account-lines.ts";
+import { fieldsOf, hasMember, parseGroup, parsePasswd } from "../../../../src/core/process/account-lines.ts";
 import { parseAccount } from "../../../../src/core/process/accounts.ts";
 import { parseCapabilities } from "../../../../src/core/process/capabilities.ts";
 import { exchangeNul, valueLength } from "../../../../src/core/process/environment.ts";
-import { inOrder, resourcesOf, softLimit } from "../../../../src/core/process/limits.ts";
+import { placeOf, resourcesOf, softLimit } from "../../../../src/core/process/limits.ts";
 import { baseName, toolName } from "../../../../src/core/process/names.ts";
 import { parseInteger, parseSigned, parseWord } from "../../../../src/core/text/numbers.ts";
 
@@ -126,63 +126,55 @@ test("numbers with one sign or none are reduced to a C int, or cut", () => {
 });
 
 test("lines of passwd and group are whole, or they are none", () => {
-  const passwd = Buffer.from(`# bob:x:1:1
-root:x:0:0:root:/root:/bin/sh
-
-bob:x::5:
-bob:x:5:
-bob:x:6:
-bob:x:4294967296:1:
-bob:x:-1:1:
-bob:x:0x1:1:
-bob:x:7 :1:
-\tbob:x: 1002:\t1003:::
-bob:x:9:9:::
-+bob:x:1:1:
--bob:x:1:1:
-bobby:x:3:3
-:x:8:8
-last:x:4294967295:007`);
-  const find = (name: string, length = passwd.length): string => {
-    const line = findPasswd(passwd, length, name);
-    return line === undefined ? "none" : `${line.uid} ${line.gid}`;
+  const passwd = (line: string, name: string): string => {
+    const fields = fieldsOf(line);
+    const one = fields[0] === name ? parsePasswd(fields) : undefined;
+    return one === undefined ? "none" : `${one.uid} ${one.gid}`;
   };
-  assert.equal(find("root"), "0 0");
-  assert.equal(find("bob"), "1002 1003");
-  assert.equal(find("bobby"), "3 3");
-  assert.equal(find("last"), "4294967295 7");
-  for (const name of [
-    "bo",
-    "x",
-    "+bob",
-    "-bob",
-    "# bob",
-    "+",
-    "",
-    "bob:x",
-    "bob:x:9",
-    "\nlast",
-    "last:x:4294967295:007",
-  ]) {
-    assert.equal(find(name), "none", name);
-  }
-  assert.equal(find("last", passwd.length - 3), "none", "what is behind the length does not count");
-
-  const group = Buffer.from(
-    "root:x:0:\ng::5:alice,bob\nnone:x::bob\ng:x:6:\n+:x:7:bob\nh:x:8:bobby,bob,carol\nshort:x:9\ni:x:5:bob\n",
+  const good: readonly (readonly [string, string, string])[] = [
+    ["root:x:0:0:root:/root:/bin/sh", "root", "0 0"],
+    ["bob:x:5:6", "bob", "5 6"],
+    ["\t bob:x: 1002:\t007:::", "bob", "1002 7"],
+    ["b b :x:1:2:", "b b ", "1 2"],
+    ["\xff\xfe:x:4294967295:1:", "\xff\xfe", "4294967295 1"],
+  ];
+  for (const [line, name, expected] of good) assert.equal(passwd(line, name), expected, line);
+  const bad: readonly (readonly [string, string])[] = [
+    ["bob:x::5:", "bob"],
+    ["bob:x:5:", "bob"],
+    ["bob:x:5", "bob"],
+    ["bob", "bob"],
+    ["bob:x:4294967296:1:", "bob"],
+    ["bob:x:-1:1:", "bob"],
+    ["bob:x:0x1:1:", "bob"],
+    ["bob:x:7 :1:", "bob"],
+    ["bobby:x:1:1:", "bob"],
+    ["bo:x:1:1:", "bob"],
+    ["+bob:x:1:1:", "+bob"],
+    ["-bob:x:1:1:", "-bob"],
+    ["#bob:x:1:1:", "#bob"],
+    ["bob:x:1:1:", "bob:x"],
+    ["bob:x:1:1:", "\nbob"],
+    [":x:1:1:", ""],
+    ["", "behind"],
+    ["", ""],
+  ];
+  for (const [line, name] of bad) assert.equal(passwd(line, name), "none", `${line} ${name}`);
+  assert.equal(parseGroup(fieldsOf("g::5:alice,bob")), 5);
+  assert.equal(parseGroup(fieldsOf("g:x:5")), 5);
+  assert.equal(parseGroup(fieldsOf("g:x::bob")), -1);
+  const group = fieldsOf("g:x:5:bobby,bob,carol");
+  assert.deepEqual(
+    ["bob", "bobby", "bo", ""].map((user) => hasMember(group, user)),
+    [true, true, false, false],
   );
-  assert.equal(findGroup(group, group.length, "g"), 5);
-  assert.equal(findGroup(group, group.length, "short"), 9);
-  assert.equal(findGroup(group, group.length, "none"), -1);
-  assert.equal(findGroup(group, group.length, "+"), -1);
-  assert.deepEqual(findMemberships(group, group.length, "bob"), [5, 8]);
-  assert.deepEqual(findMemberships(group, group.length, "bo"), []);
+  assert.ok(!hasMember(fieldsOf("g:x:5"), "bob"));
+  assert.deepEqual(fieldsOf(""), []);
 });
 
 test("every letter of a limit has its resources, and every resource its place in the order", () => {
-  const letters = "mdopfcrtals";
-  const resources = new Set([...letters].flatMap((letter) => [...resourcesOf(letter)]));
-  assert.deepEqual([...resources].sort(), [...inOrder()].sort());
+  const resources = new Set([..."mdopfcrtals"].flatMap((letter) => [...resourcesOf(letter)]));
+  assert.deepEqual([...resources].map(placeOf).sort(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   assert.deepEqual(resourcesOf("x"), []);
 });
 

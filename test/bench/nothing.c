@@ -1,0 +1,2 @@
+/* What chpst becomes in the benchmarks: ends at once. */
+int main(void) { return 0; }
