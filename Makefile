@@ -9,7 +9,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # Where sv looks for services: /etc/service/ (Debian), /service/ (upstream), /var/service/ (Void).
 SERVICE_DIRECTORY ?= /etc/service/
-PROGRAMS := chpst envdir envuidgid pgrphack runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid softlimit \
+# The flags of runit-init: /run/runit.stopit and /run/runit.reboot (Debian).
+STOP_FLAG ?= /etc/runit/stopit
+REBOOT_FLAG ?= /etc/runit/reboot
+PROGRAMS := chpst envdir envuidgid pgrphack runit runit-init runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid softlimit \
   sv svlogd svwaitdown svwaitup utmpset
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -31,7 +34,7 @@ export LINK_FLAGS :=
 endif
 export SCRIPTC_LINKER := $(CURDIR)/scripts/link
 CFLAGS := -std=c17 -Os -Wall -Wextra -Werror -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
-  '-DSERVICE_DIRECTORY="$(SERVICE_DIRECTORY)"'
+  '-DSERVICE_DIRECTORY="$(SERVICE_DIRECTORY)"' '-DSTOP_FLAG="$(STOP_FLAG)"' '-DREBOOT_FLAG="$(REBOOT_FLAG)"'
 
 SOURCES := $(shell find src -name '*.ts')
 

@@ -5,6 +5,8 @@ import { chpst } from "../commands/chpst.ts";
 import { envdir } from "../commands/envdir.ts";
 import { envuidgid } from "../commands/envuidgid.ts";
 import { pgrphack } from "../commands/pgrphack.ts";
+import { runit } from "../commands/runit.ts";
+import { runitInit } from "../commands/runit-init.ts";
 import { runsv } from "../commands/runsv.ts";
 import { runsvchdir } from "../commands/runsvchdir.ts";
 import { runsvctrl } from "../commands/runsvctrl.ts";
@@ -25,8 +27,8 @@ import type { System } from "../system/system.ts";
 
 const self = "runit-ts";
 const programs =
-  "chpst envdir envuidgid pgrphack runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid softlimit sv svlogd " +
-  "svwaitdown svwaitup utmpset";
+  "chpst envdir envuidgid init pgrphack runit runit-init runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid " +
+  "softlimit sv svlogd svwaitdown svwaitup utmpset";
 /** What chpst is too, by these names. */
 const chpstNames = "envdir envuidgid pgrphack setlock setuidgid softlimit";
 const longestChain = 40;
@@ -77,6 +79,11 @@ function run(program: string, args: readonly string[], system: System): number {
       return launch({ run: envuidgid, failure: 111 }, "chpst", args, system);
     case "pgrphack":
       return launch({ run: pgrphack, failure: 111 }, "chpst", args, system);
+    case "runit":
+      return launch({ run: runit, failure: 111 }, "- runit", args, system);
+    case "init":
+    case "runit-init":
+      return launch({ run: runitInit, failure: 111 }, "init", args, system);
     case "runsv":
       return launch({ run: runsv, failure: 111 }, `runsv ${String(args[1] ?? "")}`, args, system);
     case "runsvchdir":

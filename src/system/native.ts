@@ -11,7 +11,8 @@ export declare function posix_executed_path(into: Uint8Array): number;
 export declare function posix_environment(name: string, into: Uint8Array): number;
 export declare function posix_environment_unset(name: string): number;
 export declare function posix_environment_add(name: string, value: Uint8Array, valueBytes: number): number;
-export declare function posix_service_directory(into: Uint8Array): number;
+export declare function posix_argument_cut(count: number): number;
+export declare function posix_constant(which: number, into: Uint8Array): number;
 
 export declare function posix_open(path: string, flags: number, mode: number): number;
 export declare function posix_close_fd(fd: number): number;
@@ -25,6 +26,7 @@ export declare function posix_replace(temporary: string, path: string, bytes: Ui
 export declare function posix_replace_text(temporary: string, path: string, text: string): number;
 export declare function posix_stat(path: string, follow: number, into: Uint8Array): number;
 export declare function posix_stat_fd(fd: number, into: Uint8Array): number;
+export declare function posix_chmod(path: string, mode: number): number;
 export declare function posix_chmod_fd(fd: number, mode: number): number;
 export declare function posix_truncate(fd: number, bytes: number): number;
 export declare function posix_sync(fd: number): number;
@@ -82,6 +84,8 @@ export declare function posix_ticks(): number;
 
 export declare function posix_pid(): number;
 export declare function posix_kill(pid: number, signal: number): number;
+export declare function posix_kill_group(pid: number, signal: number): number;
+export declare function posix_kill_all(signal: number): number;
 export declare function posix_pidfd(pid: number): number;
 export declare function posix_pidfd_kill(fd: number, signal: number): number;
 export declare function posix_pidfd_status(fd: number): number;
@@ -90,6 +94,9 @@ export declare function posix_spawn_begin(exitCode: number, searchPath: number, 
 export declare function posix_spawn_argument(text: string): number;
 export declare function posix_spawn_step(kind: number, first: number, second: number, text: string): number;
 export declare function posix_spawn_run(into: Uint8Array): number;
+export declare function posix_spawned(): number;
+export declare function posix_reboot(command: number): number;
+export declare function posix_sync_all(): number;
 
 export declare function posix_session(): number;
 export declare function posix_chroot(path: string): number;

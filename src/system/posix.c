@@ -29,6 +29,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,6 +42,11 @@
 
 #ifndef SERVICE_DIRECTORY
 #define SERVICE_DIRECTORY "/etc/service/"
+#endif
+
+#ifndef STOP_FLAG
+#define STOP_FLAG "/etc/runit/stopit"
+#define REBOOT_FLAG "/etc/runit/reboot"
 #endif
 
 #define IN_RANGE(x, low, high) ((x) >= (low) && (x) <= (high))
@@ -198,8 +204,18 @@ double posix_environment_add(const uint8_t *name, size_t name_length, const uint
   return 0;
 }
 
-double posix_service_directory(const uint8_t *into, size_t into_length) {
-  return copy_out(SERVICE_DIRECTORY, sizeof SERVICE_DIRECTORY - 1, into, into_length);
+/* Forgets the arguments from this one on. */
+double posix_argument_cut(double count) {
+  if (!(count >= 0 && count <= argument_count)) return -EINVAL;
+  argument_list[(int)count] = NULL;
+  return argument_count = (int)count;
+}
+
+double posix_constant(double which, const uint8_t *into, size_t into_length) {
+  static const char *const constants[] = {SERVICE_DIRECTORY, STOP_FLAG, REBOOT_FLAG};
+  if (!IN_RANGE(which, 0, 2)) return -EINVAL;
+  const char *text = constants[(int)which];
+  return copy_out(text, strlen(text), into, into_length);
 }
 
 /* ── files ── */
@@ -340,6 +356,13 @@ double posix_stat(const uint8_t *path, size_t path_length, double follow, const 
 
 double posix_stat_fd(double fd, const uint8_t *into, size_t into_length) {
   return IS_FD(fd) ? put_stat((int)fd, "", AT_EMPTY_PATH, into, into_length) : -EBADF;
+}
+
+double posix_chmod(const uint8_t *path, size_t path_length, double mode) {
+  if (!IN_RANGE(mode, 0, 07777)) return -EINVAL;
+  arena_clear();
+  TEXT(path);
+  return result(chmod(path_text, (mode_t)mode));
 }
 
 double posix_chmod_fd(double fd, double mode) {
@@ -650,6 +673,17 @@ double posix_kill(double pid, double signal) {
   return result(kill((pid_t)pid, (int)signal));
 }
 
+double posix_kill_group(double pid, double signal) {
+  if (!IN_RANGE(pid, 2, INT_MAX) || !IN_RANGE(signal, 0, 64)) return -EINVAL;
+  return result(kill(-(pid_t)pid, (int)signal));
+}
+
+/* Everybody else; only process 1 may. */
+double posix_kill_all(double signal) {
+  if (!IN_RANGE(signal, 0, 64)) return -EINVAL;
+  return getpid() == 1 ? result(kill(-1, (int)signal)) : -EPERM;
+}
+
 double posix_pidfd(double pid) {
 #ifdef SYS_pidfd_open
   return IN_RANGE(pid, 1, INT_MAX) ? result(syscall(SYS_pidfd_open, (pid_t)pid, 0)) : -EINVAL;
@@ -723,6 +757,10 @@ double posix_spawn_step(double kind, double first, double second, const uint8_t 
   plan.steps[plan.step_count++] = (struct step){(int)kind, (int)first, (int)second, text_text};
   return 0;
 }
+
+static pid_t last_spawned; /* a restart in place hands it on: a child that was not yet written down is not lost */
+
+double posix_spawned(void) { return last_spawned; }
 
 static void put(uint8_t *to, uint64_t value, int size) {
   for (int i = 0; i < size; i++) to[i] = (uint8_t)(value >> (8 * i));
@@ -807,6 +845,7 @@ double posix_spawn_run(const uint8_t *into, size_t into_length) {
     _exit(plan.exit_code);
   }
   int fork_error = errno;
+  if (pid > 0) last_spawned = pid;
   sigprocmask(SIG_SETMASK, &before, NULL);
   if (pid < 0) return -(double)fork_error;
   double d[2] = {failed_step, why};
@@ -960,6 +999,32 @@ double posix_execute(const uint8_t *path, size_t path_length, double argument) {
   for (int s = 1; s < 32; s++)
     if (sigismember(&ignored_crashes, s) == 1) sigaction(s, &none, NULL);
   return -(double)why;
+}
+
+/* ── the machine ── */
+
+/* 0: ctrl-alt-del becomes a signal to process 1; 1 to 3: restart, power off, halt, in a child: the kernel may end the
+   caller. Nobody but process 1 comes that far, whatever goes wrong. */
+double posix_reboot(double command) {
+  static const int commands[] = {RB_DISABLE_CAD, RB_AUTOBOOT, RB_POWER_OFF, RB_HALT_SYSTEM};
+  if (!IN_RANGE(command, 0, 3)) return -EINVAL;
+  if (getpid() != 1) return -EPERM;
+  if (command == 0) return result(reboot(RB_DISABLE_CAD));
+  volatile int why = 0;
+  pid_t pid = vfork();
+  if (pid == 0) {
+    if (reboot(commands[(int)command]) < 0) why = errno;
+    _exit(0);
+  }
+  if (pid < 0) return result(reboot(commands[(int)command]));
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+  }
+  return -(double)why;
+}
+
+double posix_sync_all(void) {
+  sync();
+  return 0;
 }
 
 /* ── waiting: watched signals are blocked at every other moment ── */
@@ -1162,7 +1227,10 @@ static _Noreturn void recover(const char *why) {
   sigprocmask(SIG_BLOCK, &watched_mask, NULL); /* what comes now waits for the next instance */
   double now = milliseconds(CLOCK_MONOTONIC);
   crashes = now - last_crash < 10000 ? crashes + 1 : 1;
-  if (crashes > 3) { /* what it is handed may be what kills it: begin afresh, and not too often */
+  if (crashes > 3 && getpid() == 1) { /* it must not begin afresh: that would be booting once more */
+    struct timespec moment = {0, 20000000};
+    nanosleep(&moment, NULL);
+  } else if (crashes > 3) { /* what it is handed may be what kills it: begin afresh, and not too often */
     struct timespec second = {1, 0};
     kept_length = 0;
     kept_fd_count = 0;
@@ -1171,13 +1239,17 @@ static _Noreturn void recover(const char *why) {
   int fd = kept_length > 0 ? memfd_create("state", 0) : -1;
   if (fd >= 0 && write(fd, kept, kept_length) != (ssize_t)kept_length) close(fd), fd = -1;
   for (int i = 0; fd >= 0 && i < kept_fd_count; i++) fcntl(kept_fds[i], F_SETFD, 0);
-  snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d", fd, crashes, now, (int)taken);
+  snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d,%d", fd, crashes, now, (int)taken, (int)last_spawned);
   int n = 0;
   environment[n++] = state;
   for (char **e = environ; *e && n < 4095; e++) environment[n++] = *e;
   execve("/proc/self/exe", argument_list, environment);
+  const char *path = (const char *)getauxval(AT_EXECFN); /* early at boot there is no /proc */
+  if (path) execve(path, argument_list, environment);
   if (argument_count > 0) execvpe(argument_list[0], argument_list, environment);
   say("unable to restart in place.\n");
+  while (getpid() == 1) /* the machine lives on, if without an init that can do more than this */
+    if (waitpid(-1, NULL, 0) < 0) pause();
   _exit(111); /* what it supervised lives on, to be adopted by the next instance */
 }
 
@@ -1279,7 +1351,7 @@ int __wrap_main(int argc, char **argv) {
   const char *state = environ && environ[0] && !strncmp(environ[0], STATE, sizeof STATE - 1) ? environ[0] : NULL;
   if (state) {
     int came = 0;
-    sscanf(state + sizeof STATE - 1, "%d,%d,%lf,%d", &kept_fd, &crashes, &last_crash, &came);
+    sscanf(state + sizeof STATE - 1, "%d,%d,%lf,%d,%d", &kept_fd, &crashes, &last_crash, &came, &last_spawned);
     taken = came;
     if (kept_fd >= 0) fcntl(kept_fd, F_SETFD, FD_CLOEXEC);
     environ++;

@@ -6,15 +6,18 @@ import type { Word } from "../core/text/numbers.ts";
 import {
   posix_account,
   posix_argument,
+  posix_argument_cut,
   posix_argument_drop,
   posix_argument_set,
   posix_chdir,
+  posix_chmod,
   posix_chmod_fd,
   posix_chroot,
   posix_clock_boot,
   posix_clock_monotonic,
   posix_clock_wall,
   posix_close_fd,
+  posix_constant,
   posix_copy_lines,
   posix_directory_close,
   posix_directory_next,
@@ -43,6 +46,8 @@ import {
   posix_keep_fd,
   posix_kept,
   posix_kill,
+  posix_kill_all,
+  posix_kill_group,
   posix_limit,
   posix_limit_set,
   posix_mark_taking,
@@ -69,12 +74,12 @@ import {
   posix_read_at,
   posix_readlink,
   posix_reap,
+  posix_reboot,
   posix_rename,
   posix_replace,
   posix_replace_text,
   posix_reserve,
   posix_send_datagram,
-  posix_service_directory,
   posix_session,
   posix_set_gid,
   posix_set_groups,
@@ -86,10 +91,12 @@ import {
   posix_spawn_begin,
   posix_spawn_run,
   posix_spawn_step,
+  posix_spawned,
   posix_stat,
   posix_stat_fd,
   posix_symlink,
   posix_sync,
+  posix_sync_all,
   posix_take,
   posix_tee,
   posix_ticks,
@@ -112,6 +119,7 @@ import type {
   LineCopy,
   Pipe,
   Polled,
+  RebootCommand,
   Spawned,
   SpawnPlan,
   SpawnStep,
@@ -148,6 +156,9 @@ export class PosixSystem extends System {
     const path = new Uint8Array(4096);
     return textAt(path, 0, posix_executed_path(path));
   }
+  override cutArguments(count: number): void {
+    posix_argument_cut(count);
+  }
   override setArgument(index: number, text: string): void {
     posix_argument_set(index, text);
   }
@@ -167,8 +178,18 @@ export class PosixSystem extends System {
   }
 
   override get serviceDirectory(): string {
+    return this.#constant(0);
+  }
+  override get stopFlag(): string {
+    return this.#constant(1);
+  }
+  override get rebootFlag(): string {
+    return this.#constant(2);
+  }
+  /** As posix.c numbers them. */
+  #constant(which: number): string {
     const path = new Uint8Array(4096);
-    return textAt(path, 0, posix_service_directory(path));
+    return textAt(path, 0, posix_constant(which, path));
   }
 
   override open(path: string, flags: number, mode: number): number {
@@ -209,6 +230,9 @@ export class PosixSystem extends System {
   }
   override statFd(fd: number): FileStat {
     return decodeStat(posix_stat_fd(fd, this.#room), this.#room);
+  }
+  override chmod(path: string, mode: number): number {
+    return posix_chmod(path, mode);
   }
   override chmodFd(fd: number, mode: number): number {
     return posix_chmod_fd(fd, mode);
@@ -346,6 +370,12 @@ export class PosixSystem extends System {
   override kill(pid: number, signal: number): number {
     return posix_kill(pid, signal);
   }
+  override killGroup(pid: number, signal: number): number {
+    return posix_kill_group(pid, signal);
+  }
+  override killAll(signal: number): number {
+    return posix_kill_all(signal);
+  }
   override pidfd(pid: number): number {
     return posix_pidfd(pid);
   }
@@ -397,6 +427,17 @@ export class PosixSystem extends System {
     const failed = doubleAt(this.#room, 0);
     if (failed === 0) return { pid, errno: 0, failedStep: "exec" };
     return { pid, errno: doubleAt(this.#room, 8), failedStep: steps[failed - 1] ?? "exec" };
+  }
+
+  override get lastSpawned(): number {
+    return posix_spawned();
+  }
+  override reboot(command: RebootCommand): number {
+    const commands: readonly RebootCommand[] = ["keep ctrl-alt-del", "restart", "power off", "halt"];
+    return posix_reboot(commands.indexOf(command));
+  }
+  override syncAll(): void {
+    posix_sync_all();
   }
 
   override newSession(): number {

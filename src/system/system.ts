@@ -135,6 +135,8 @@ export interface Limit {
   readonly hard: Word;
 }
 
+export type RebootCommand = "keep ctrl-alt-del" | "restart" | "power off" | "halt";
+
 /** A descriptor to wait for; `endOnly`: only for its end or error, not for data. */
 export interface Polled {
   readonly fd: number;
@@ -148,6 +150,8 @@ export abstract class System {
   abstract dropArgument(): void;
   /** Path by which this program was executed; "": unknown. */
   abstract get executedPath(): string;
+  /** Forgets the arguments from this one on. */
+  abstract cutArguments(count: number): void;
   /** Another text for an argument. */
   abstract setArgument(index: number, text: string): void;
   abstract environment(name: string): string | undefined;
@@ -157,6 +161,9 @@ export abstract class System {
   abstract addEnvironment(name: string, value: Uint8Array, length: number): number;
   /** Where sv looks for services: a constant of the build. */
   abstract get serviceDirectory(): string;
+  /** The flags by which process 1 is told to stop, and to reboot then: constants of the build as well. */
+  abstract get stopFlag(): string;
+  abstract get rebootFlag(): string;
 
   abstract open(path: string, flags: number, mode: number): number;
   abstract close(fd: number): number;
@@ -177,6 +184,8 @@ export abstract class System {
   abstract replaceText(temporary: string, path: string, text: string): number;
   abstract stat(path: string, follow: boolean): FileStat;
   abstract statFd(fd: number): FileStat;
+  /** Follows links. */
+  abstract chmod(path: string, mode: number): number;
   abstract chmodFd(fd: number, mode: number): number;
   abstract truncate(fd: number, bytes: number): number;
   /** Waits until the file is on the disk. */
@@ -240,12 +249,22 @@ export abstract class System {
 
   abstract get pid(): number;
   abstract kill(pid: number, signal: number): number;
+  /** The process group that this process leads. */
+  abstract killGroup(pid: number, signal: number): number;
+  /** Everybody else, as process 1. */
+  abstract killAll(signal: number): number;
   abstract pidfd(pid: number): number;
   abstract pidfdKill(fd: number, signal: number): number;
   /** Wait status of an ended process that was no child, by its pidfd; -errno where the system does not tell. */
   abstract pidfdStatus(fd: number): number;
   abstract reap(): EndedChild;
   abstract spawn(plan: SpawnPlan): Spawned;
+  /** Pid of the last one, also after a restart in place; 0: none. */
+  abstract get lastSpawned(): number;
+  /** Only process 1 may: reboot(2), in a child where that may end the caller. */
+  abstract reboot(command: RebootCommand): number;
+  /** Waits until all files are on their disks. */
+  abstract syncAll(): void;
 
   // What chpst changes of this process before it becomes another program.
 
@@ -303,6 +322,8 @@ export const openRead = 0;
 export const openWrite = 1;
 export const openReadWrite = 2;
 export const openCreate = 0o100;
+/** A terminal does not become the controlling one. */
+export const openNoTerminal = 0o400;
 export const openTruncate = 0o1000;
 export const openAppend = 0o2000;
 export const openNonblocking = 0o4000;

@@ -17,6 +17,7 @@ import type {
   LineCopy,
   Pipe,
   Polled,
+  RebootCommand,
   Spawned,
   SpawnPlan,
   Text,
@@ -24,6 +25,7 @@ import type {
 } from "../../src/system/system.ts";
 import { System } from "../../src/system/system.ts";
 
+const EPERM = 1;
 const ENOENT = 2;
 const ESRCH = 3;
 const ENXIO = 6;
@@ -244,6 +246,9 @@ export class Machine extends System {
   polls = 0;
   maxPolls = Number.POSITIVE_INFINITY;
   hasTerminal = false;
+  ownPid = 77;
+  /** Whether it is a machine of its own, which reboot(2) can end. */
+  mayReboot = false;
   keptText: string | undefined;
   readonly #programs = new Map<string, Program>();
   readonly #root: Map<string, Node> = new Map();
@@ -366,6 +371,9 @@ export class Machine extends System {
   override get executedPath(): string {
     return this.executed;
   }
+  override cutArguments(count: number): void {
+    this.arguments = this.arguments.slice(0, count);
+  }
   override setArgument(index: number, text: string): void {
     this.arguments = this.arguments.with(index, text);
   }
@@ -387,6 +395,12 @@ export class Machine extends System {
   }
   override get serviceDirectory(): string {
     return "/service/";
+  }
+  override get stopFlag(): string {
+    return "/etc/runit/stopit";
+  }
+  override get rebootFlag(): string {
+    return "/etc/runit/reboot";
   }
 
   // ── files ──
@@ -585,6 +599,14 @@ export class Machine extends System {
   }
   override statFd(fd: number): FileStat {
     return this.#describe(this.#fds.get(fd)?.node ?? -EBADF);
+  }
+  override chmod(path: string, mode: number): number {
+    const fault = this.#fault(`chmod ${path}`);
+    if (fault !== 0) return -fault;
+    const node = this.#find(path, true);
+    if (typeof node === "number") return node;
+    node.mode = mode;
+    return 0;
   }
   override chmodFd(fd: number, mode: number): number {
     return this.#change("fchmod", fd, (node) => {
@@ -834,6 +856,26 @@ export class Machine extends System {
     if (fault === 0) this.changes.push(what);
     return -fault;
   }
+  override get lastSpawned(): number {
+    return this.#nextPid - 1 === 999 ? 0 : this.#nextPid - 1;
+  }
+  override killGroup(pid: number, signal: number): number {
+    this.note(`kill ${signal} group ${this.processes.get(pid)?.name ?? pid}`);
+    return 0;
+  }
+  override killAll(signal: number): number {
+    this.note(`kill ${signal} all`);
+    for (const process of this.living()) process.end(signal);
+    return 0;
+  }
+  override reboot(command: RebootCommand): number {
+    this.note(command);
+    return this.mayReboot ? 0 : -EPERM;
+  }
+  override syncAll(): void {
+    this.note("sync");
+  }
+
   override newSession(): number {
     return this.#changeSelf("setsid");
   }
@@ -950,7 +992,7 @@ export class Machine extends System {
   // ── processes ──
 
   override get pid(): number {
-    return 77;
+    return this.ownPid;
   }
   override kill(pid: number, signal: number): number {
     const fault = this.#fault(`kill ${signal}`);

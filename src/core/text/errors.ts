@@ -2,6 +2,7 @@
 
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ESRCH = 3;
 export const ENXIO = 6;
 export const EAGAIN = 11;
 export const EACCES = 13;
