@@ -45,8 +45,8 @@ class ProcessOne {
     this.#system.newSession(); // it may be the leader of one already
     for (const fd of [0, 1, 2]) this.#putConsole(fd);
     this.#say(`${describeVersion("runit").trimEnd()}: booting.`);
-    this.#system.guard();
     this.#keep();
+    this.#system.guard();
     this.#start(1);
   }
 
@@ -61,7 +61,9 @@ class ProcessOne {
     this.#keep();
     const { stage, phase, pid } = this.#boot;
     if (pid !== 0 && system.kill(pid, 0) < 0) {
-      this.#hear({ kind: "ended", waitStatus: stage === 2 ? killSignal : 0 }); // how, has been lost
+      const waitStatus = system.watchedEnd;
+      // If even that has been lost: what does no harm.
+      this.#hear({ kind: "ended", waitStatus: waitStatus >= 0 ? waitStatus : stage === 2 ? killSignal : 0 });
     } else if (pid === 0 && phase === "running" && this.#boot.dueAt < 0) this.#start(stage);
     return true;
   }
@@ -69,9 +71,11 @@ class ProcessOne {
   /** Until stage 3 is over. */
   live(): void {
     const system = this.#system;
+    let isFirst = true; // what ended before a restart in place is heard at once
     while (this.#boot.phase !== "over") {
       const { dueAt } = this.#boot;
-      const milliseconds = dueAt < 0 ? -1 : Math.max(0, dueAt - system.monotonic());
+      const milliseconds = isFirst ? 0 : dueAt < 0 ? -1 : Math.max(0, dueAt - system.monotonic());
+      isFirst = false;
       const happenings = awaitHappenings(system, { fds: [], milliseconds });
       this.#putConsole(2); // it may have been taken from us, or come only now
       let hasComplained = false;
@@ -166,7 +170,10 @@ class ProcessOne {
     } else if (spawned.errno !== 0) {
       this.#say(`fatal: unable to start child: ${script}: ${describeError(spawned.errno)}`);
       this.#hear({ kind: "unrunnable" });
-    } else this.#hear({ kind: "started", pid: spawned.pid });
+    } else {
+      system.watchEnd(spawned.pid);
+      this.#hear({ kind: "started", pid: spawned.pid });
+    }
   }
 
   /** Runs the ctrl-alt-del script: stage 2 goes on meanwhile, and is looked after. */

@@ -95,6 +95,8 @@ export declare function posix_spawn_argument(text: string): number;
 export declare function posix_spawn_step(kind: number, first: number, second: number, text: string): number;
 export declare function posix_spawn_run(into: Uint8Array): number;
 export declare function posix_spawned(): number;
+export declare function posix_watch_end(pid: number): number;
+export declare function posix_watched_end(): number;
 export declare function posix_reboot(command: number): number;
 export declare function posix_sync_all(): number;
 

@@ -710,11 +710,28 @@ double posix_pidfd_status(double fd) {
 }
 
 /* Pid of one ended child (0: none) and its wait status as a double. */
+/* Handed on by a restart in place: a child that was started but not yet noted is not lost, nor is the end of the one that
+   matters if it was reaped but not yet noted. */
+static pid_t last_spawned, watched_child;
+static int watched_status = -1;
+
+double posix_spawned(void) { return last_spawned; }
+
+double posix_watch_end(double pid) {
+  if (!IN_RANGE(pid, 1, INT_MAX)) return -EINVAL;
+  watched_child = (pid_t)pid;
+  watched_status = -1;
+  return 0;
+}
+
+double posix_watched_end(void) { return watched_status; }
+
 double posix_reap(const uint8_t *into, size_t into_length) {
   int status = 0;
   if (into_length < 8) return -EINVAL;
   pid_t pid = waitpid(-1, &status, WNOHANG);
   if (pid < 0) return errno == ECHILD ? 0 : -(double)errno;
+  if (pid > 0 && pid == watched_child) watched_status = status;
   double d = status;
   memcpy((uint8_t *)into, &d, 8);
   return pid;
@@ -757,10 +774,6 @@ double posix_spawn_step(double kind, double first, double second, const uint8_t 
   plan.steps[plan.step_count++] = (struct step){(int)kind, (int)first, (int)second, text_text};
   return 0;
 }
-
-static pid_t last_spawned; /* a restart in place hands it on: a child that was not yet written down is not lost */
-
-double posix_spawned(void) { return last_spawned; }
 
 static void put(uint8_t *to, uint64_t value, int size) {
   for (int i = 0; i < size; i++) to[i] = (uint8_t)(value >> (8 * i));
@@ -1212,7 +1225,7 @@ static void say(const char *text) {
 /* Runs on the crash stack, on a heap that may be broken: nothing here allocates. */
 static _Noreturn void recover(const char *why) {
   static volatile sig_atomic_t inside;
-  static char state[64];
+  static char state[128];
   LARGE("environment") static char *environment[4096];
   if (inside) _exit(111);
   inside = 1;
@@ -1239,7 +1252,8 @@ static _Noreturn void recover(const char *why) {
   int fd = kept_length > 0 ? memfd_create("state", 0) : -1;
   if (fd >= 0 && write(fd, kept, kept_length) != (ssize_t)kept_length) close(fd), fd = -1;
   for (int i = 0; fd >= 0 && i < kept_fd_count; i++) fcntl(kept_fds[i], F_SETFD, 0);
-  snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d,%d", fd, crashes, now, (int)taken, (int)last_spawned);
+  snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d,%d,%d,%d", fd, crashes, now, (int)taken,
+           (int)last_spawned, (int)watched_child, watched_status);
   int n = 0;
   environment[n++] = state;
   for (char **e = environ; *e && n < 4095; e++) environment[n++] = *e;
@@ -1351,7 +1365,8 @@ int __wrap_main(int argc, char **argv) {
   const char *state = environ && environ[0] && !strncmp(environ[0], STATE, sizeof STATE - 1) ? environ[0] : NULL;
   if (state) {
     int came = 0;
-    sscanf(state + sizeof STATE - 1, "%d,%d,%lf,%d,%d", &kept_fd, &crashes, &last_crash, &came, &last_spawned);
+    sscanf(state + sizeof STATE - 1, "%d,%d,%lf,%d,%d,%d,%d", &kept_fd, &crashes, &last_crash, &came,
+           &last_spawned, &watched_child, &watched_status);
     taken = came;
     if (kept_fd >= 0) fcntl(kept_fd, F_SETFD, FD_CLOEXEC);
     environ++;

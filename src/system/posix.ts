@@ -103,6 +103,8 @@ import {
   posix_title,
   posix_truncate,
   posix_unlink,
+  posix_watch_end,
+  posix_watched_end,
   posix_write,
   posix_write_at,
   posix_write_if_ready,
@@ -431,6 +433,12 @@ export class PosixSystem extends System {
 
   override get lastSpawned(): number {
     return posix_spawned();
+  }
+  override watchEnd(pid: number): void {
+    posix_watch_end(pid);
+  }
+  override get watchedEnd(): number {
+    return posix_watched_end();
   }
   override reboot(command: RebootCommand): number {
     const commands: readonly RebootCommand[] = ["keep ctrl-alt-del", "restart", "power off", "halt"];

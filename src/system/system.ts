@@ -261,6 +261,10 @@ export abstract class System {
   abstract spawn(plan: SpawnPlan): Spawned;
   /** Pid of the last one, also after a restart in place; 0: none. */
   abstract get lastSpawned(): number;
+  /** The end of this child is not lost to a restart in place, though it may have been reaped before. */
+  abstract watchEnd(pid: number): void;
+  /** Wait status of the child that was watched last; negative: it has not been reaped. */
+  abstract get watchedEnd(): number;
   /** Only process 1 may: reboot(2), in a child where that may end the caller. */
   abstract reboot(command: RebootCommand): number;
   /** Waits until all files are on their disks. */

@@ -859,6 +859,10 @@ export class Machine extends System {
   override get lastSpawned(): number {
     return this.#nextPid - 1 === 999 ? 0 : this.#nextPid - 1;
   }
+  override watchEnd(): void {}
+  override get watchedEnd(): number {
+    return -1;
+  }
   override killGroup(pid: number, signal: number): number {
     this.note(`kill ${signal} group ${this.processes.get(pid)?.name ?? pid}`);
     return 0;
