@@ -15,6 +15,10 @@ REBOOT_FLAG ?= /etc/runit/reboot
 PROGRAMS := chpst envdir envuidgid pgrphack runit runit-init runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid softlimit \
   sv svlogd svwaitdown svwaitup utmpset
 
+# Under these names there are programs of daemontools, one of which (setlock) means the opposite: installed only if asked for.
+DAEMONTOOLS_NAMES := envdir envuidgid pgrphack setlock setuidgid softlimit
+INSTALLED := $(filter-out $(DAEMONTOOLS_NAMES),$(PROGRAMS))
+
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export SCRIPTC_CACHE_DIR ?= $(CURDIR)/$(BUILD)/cache
 
@@ -38,7 +42,7 @@ CFLAGS := -std=c17 -Os -Wall -Wextra -Werror -ffunction-sections -fdata-sections
 
 SOURCES := $(shell find src -name '*.ts')
 
-.PHONY: all programs demo test check bench install uninstall clean
+.PHONY: all programs demo test check bench install install-daemontools-names uninstall clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
 node_modules/.installed: package-lock.json
@@ -84,11 +88,16 @@ bench: all
 
 install: all
 	install -D -m 755 $(BUILD)/runit-ts $(DESTDIR)$(PREFIX)/bin/runit-ts
-	for program in $(PROGRAMS); do ln -sf runit-ts $(DESTDIR)$(PREFIX)/bin/$$program; done
-	for page in $(PROGRAMS:%=%.8); do install -D -m 644 man/$$page $(DESTDIR)$(PREFIX)/share/man/man8/$$page; done
+	for program in $(INSTALLED); do ln -sf runit-ts $(DESTDIR)$(PREFIX)/bin/$$program; done
+	for page in $(INSTALLED:%=%.8); do install -D -m 644 man/$$page $(DESTDIR)$(PREFIX)/share/man/man8/$$page; done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/runit-ts README.md LICENSE docs/differences.md
 	mkdir -p $(DESTDIR)$(PREFIX)/share/doc/runit-ts/examples
 	cp -R examples/demo $(DESTDIR)$(PREFIX)/share/doc/runit-ts/examples/
+
+# envdir and the like beside the others.
+install-daemontools-names: install
+	for program in $(DAEMONTOOLS_NAMES); do ln -sf runit-ts $(DESTDIR)$(PREFIX)/bin/$$program; done
+	for page in $(DAEMONTOOLS_NAMES:%=%.8); do install -D -m 644 man/$$page $(DESTDIR)$(PREFIX)/share/man/man8/$$page; done
 
 uninstall:
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/bin/runit-ts

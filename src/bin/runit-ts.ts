@@ -38,18 +38,28 @@ function main(): void {
   const argv = system.argv;
   const name = baseName(String(argv[0] ?? ""));
   if (name !== self) {
-    process.exitCode = run(isProgram(name) ? name : nameByLinks(system), argv, system);
+    process.exitCode = run(programOf(name, system), argv, system);
     return;
   }
   const args = argv.slice(1);
   const asked = baseName(String(args[0] ?? ""));
-  if (isProgram(asked)) {
+  if (isProgram(asked) || isTool(toolName(asked))) {
     system.dropArgument();
-    process.exitCode = run(asked, args, system);
+    process.exitCode = run(programOf(asked, system), args, system);
     return;
   }
   system.writeText(2, `usage: ${self} PROGRAM args ...\nprograms: ${programs}\n`);
   process.exitCode = 100;
+}
+
+/** What a name stands for: itself, one of chpst's with a `d` in front, or what the links say. */
+function programOf(name: string, system: System): string {
+  if (isProgram(name)) return name;
+  return isTool(toolName(name)) ? toolName(name) : nameByLinks(system);
+}
+
+function isTool(name: string): boolean {
+  return ` ${chpstNames} `.includes(` ${name} `) && name !== "";
 }
 
 function isProgram(name: string): boolean {
@@ -116,9 +126,7 @@ function run(program: string, args: readonly string[], system: System): number {
 /** chpst under a name that it takes for one of its others, such as denvdir. */
 function runTool(args: readonly string[], system: System): number {
   const name = toolName(String(args[0] ?? ""));
-  return ` ${chpstNames} `.includes(` ${name} `)
-    ? run(name, args, system)
-    : launch({ run: chpst, failure: 111 }, "chpst", args, system);
+  return isTool(name) ? run(name, args, system) : launch({ run: chpst, failure: 111 }, "chpst", args, system);
 }
 
 main();

@@ -5,7 +5,7 @@ import { parseCapabilities } from "../core/process/capabilities.ts";
 import { resourcesOf } from "../core/process/limits.ts";
 import { baseName, describeVersion, toolName } from "../core/process/names.ts";
 import { parseOptions } from "../core/process/options.ts";
-import { EISDIR } from "../core/text/errors.ts";
+import { EINVAL, EISDIR } from "../core/text/errors.ts";
 import { describeWarning } from "../core/text/messages.ts";
 import { parseInteger, parseSigned, parseWord } from "../core/text/numbers.ts";
 import { announce, become, findIdentity } from "../directories/accounts.ts";
@@ -52,7 +52,10 @@ export function chpst(args: readonly string[], system: System): number {
   if (changes.nice !== 0) orFail(system.nice(changes.nice), "unable to set nice level");
   if (changes.announced !== undefined) announce(system, findIdentity(system, changes.announced));
   const identity = changes.account === undefined ? undefined : findIdentity(system, changes.account);
-  for (const capability of changes.dropped) orFail(system.dropBounding(capability), "unable to drop capabilities");
+  for (const capability of changes.dropped) {
+    const result = system.dropBounding(capability);
+    if (result !== -EINVAL || !changes.dropsAll) orFail(result, "unable to drop capabilities");
+  }
   if (identity !== undefined) become(system, identity);
   if (changes.dropped.length > 0) orFail(system.dropCapabilities(changes.dropped), "unable to drop capabilities");
   if (changes.noNewPrivileges) orFail(system.setNoNewPrivileges(), "unable to set no-new-privs");
@@ -78,7 +81,9 @@ class Changes {
   nice = 0;
   announced: string | undefined = undefined;
   account: string | undefined = undefined;
-  dropped: readonly number[] = [];
+  /** Of all the lists: what is to go, goes, also when another list follows. */
+  readonly dropped: number[] = [];
+  dropsAll = false;
   noNewPrivileges = false;
   lock: string | undefined = undefined;
   waitsForLock = false;
@@ -154,24 +159,44 @@ function parse(args: readonly string[], system: System): Changes | undefined {
           system.writeText(2, `${name}: unknown capability -- ${list.unknown}\n`);
           return undefined;
         }
-        changes.dropped = list.numbers;
+        for (const number of list.numbers) changes.dropped.push(number);
+        if (list.isAll) changes.dropsAll = true;
         break;
       }
       case "--oom-score-adj": {
         const score = parseSigned(value, maxOomScore + 1);
-        if (score === undefined || score > maxOomScore || score < -maxOomScore) return undefined;
+        if (score === undefined || score > maxOomScore || score < -maxOomScore) {
+          system.writeText(2, `${name}: not a number from -${maxOomScore} to ${maxOomScore} -- ${value}\n`);
+          return undefined;
+        }
         changes.oomScore = score;
         break;
       }
-      default: {
+      case "m":
+      case "d":
+      case "o":
+      case "p":
+      case "f":
+      case "c":
+      case "r":
+      case "t": {
         const wanted = parseWord(value);
         if (wanted === undefined) return undefined;
         for (const resource of resourcesOf(letter)) changes.bounds.push({ resource, wanted });
+        break;
       }
+      default:
+        return undefined; // a letter of the list above that is forgotten here
     }
   }
   // The original takes any word that begins so for the end of the options; a mistyped protection must not pass for one.
-  const complaint = options.endedBy.length > 2 ? `illegal option -- ${options.endedBy.slice(2)}` : options.complaint;
+  const word = options.endedBy.slice(2);
+  const complaint =
+    word === ""
+      ? options.complaint
+      : word.startsWith("no-new-privs=")
+        ? "option takes no argument -- no-new-privs"
+        : `illegal option -- ${word}`;
   if (complaint !== "") system.writeText(2, `${name}: ${complaint}\n`);
   const program = options.rest[0];
   if (complaint !== "" || program === undefined) return undefined;

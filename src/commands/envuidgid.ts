@@ -2,7 +2,7 @@
 
 import { toolName } from "../core/process/names.ts";
 import { announce, findAccount } from "../directories/accounts.ts";
-import { candidates, execute } from "../system/execute.ts";
+import { becomeProgram } from "../system/execute.ts";
 import type { System } from "../system/system.ts";
 
 export function envuidgid(args: readonly string[], system: System): number {
@@ -12,5 +12,5 @@ export function envuidgid(args: readonly string[], system: System): number {
     return 100;
   }
   announce(system, findAccount(system, account));
-  return execute(system, candidates(program, system.environment("PATH")), 2, program);
+  return becomeProgram(system, args, 2);
 }

@@ -1,7 +1,7 @@
 // pgrphack(8): runs a program in a session of its own.
 
 import { toolName } from "../core/process/names.ts";
-import { candidates, execute } from "../system/execute.ts";
+import { becomeProgram } from "../system/execute.ts";
 import type { System } from "../system/system.ts";
 
 export function pgrphack(args: readonly string[], system: System): number {
@@ -11,5 +11,5 @@ export function pgrphack(args: readonly string[], system: System): number {
     return 100;
   }
   system.newSession(); // who leads a process group already, stays as it is
-  return execute(system, candidates(program, system.environment("PATH")), 1, program);
+  return becomeProgram(system, args, 1);
 }

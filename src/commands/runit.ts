@@ -200,7 +200,10 @@ class ProcessOne {
     if (wantsReboot) this.#endBy("restart", "system reboot.");
     else {
       this.#endBy("power off", "power off...");
-      system.poll([], haltMilliseconds);
+      const until = system.monotonic() + haltMilliseconds;
+      for (let now = system.monotonic(); now < until; now = system.monotonic()) {
+        awaitHappenings(system, { fds: [], milliseconds: until - now });
+      }
       this.#endBy("halt", "system halt.");
     }
     while (this.#isOfMachine) awaitHappenings(system, { fds: [], milliseconds: -1 });

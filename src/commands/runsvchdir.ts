@@ -3,7 +3,11 @@
 import { EINVAL, ENOENT, ENOSYS } from "../core/text/errors.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
+import { openDirectory, openRead } from "../system/system.ts";
 
+const newLink = "current.new";
+/** No set can be called so. */
+const ownLink = ".previous.new";
 const defaultDirectory = "/etc/runit/runsvdir";
 
 export function runsvchdir(args: readonly string[], system: System): number {
@@ -13,8 +17,13 @@ export function runsvchdir(args: readonly string[], system: System): number {
     return 1;
   }
   if (wanted.startsWith(".")) throw new SystemError(`${wanted}: must not start with a dot.`, 0);
+  // It would be lost on the way.
+  if (wanted === newLink || wanted === `${newLink}/`) throw new SystemError(`${wanted}: must not be called so.`, 0);
   const directory = system.environment("RUNSVDIR") ?? defaultDirectory;
   orFail(system.chdir(directory), `unable to chdir: ${directory}`);
+  // One switch at a time: another one would take our links for its own.
+  const lock = orFail(system.open(".", openRead + openDirectory, 0), `unable to open: ${directory}`);
+  orFail(system.awaitLock(lock), `unable to lock: ${directory}`);
 
   const found = system.identify(wanted, true);
   if (found.errno !== 0) {
@@ -26,7 +35,7 @@ export function runsvchdir(args: readonly string[], system: System): number {
   if (current.errno !== 0) throw new SystemError("unable to stat: current", current.errno);
   let text = textFor(system, wanted);
   if (current.identity === found.identity) {
-    text = wanted === "previous" ? system.readlink("current.new").text : "";
+    text = wanted === "previous" ? system.readlink(newLink).text : "";
     if (text === "") {
       system.writeText(1, `runsvchdir: ${wanted}: current.\n`);
       return 0;
@@ -49,9 +58,9 @@ function textFor(system: System, wanted: string): string {
  * way back, `previous` says the current set already, and `current.new` what it said.
  */
 function exchange(system: System, text: string, wanted: string): void {
-  if (system.readlink("current.new").text !== text) {
-    remove(system, "current.new");
-    orFail(system.symlink(text, "current.new"), `unable to create: current.new -> ${wanted}`);
+  if (system.readlink(newLink).text !== text) {
+    remove(system, newLink);
+    orFail(system.symlink(text, newLink), `unable to create: current.new -> ${wanted}`);
   }
   const old = system.readlink("current");
   if (old.errno === EINVAL) {
@@ -59,29 +68,29 @@ function exchange(system: System, text: string, wanted: string): void {
     return;
   }
   if (old.errno !== 0) throw new SystemError("unable to readlink: current", old.errno);
-  remove(system, "previous.new");
-  orFail(system.symlink(old.text, "previous.new"), "unable to copy: current to previous");
-  const moved = system.rename("previous.new", "previous");
+  remove(system, ownLink);
+  orFail(system.symlink(old.text, ownLink), "unable to copy: current to previous");
+  const moved = system.rename(ownLink, "previous");
   if (moved < 0) {
-    system.unlink("previous.new");
+    system.unlink(ownLink);
     throw new SystemError("unable to unlink: previous", -moved);
   }
-  orFail(system.rename("current.new", "current"), "unable to move: current.new to current");
+  orFail(system.rename(newLink, "current"), "unable to move: current.new to current");
 }
 
 /** `current` is a directory: it cannot be copied, so it changes places with the link, by a name that says so. */
 function replaceDirectory(system: System): void {
   remove(system, "previous");
-  orFail(system.rename("current.new", "previous.new"), "unable to move: current.new to previous.new");
-  const exchanged = system.exchange("previous.new", "current");
+  orFail(system.rename(newLink, ownLink), "unable to move: current.new to .previous.new");
+  const exchanged = system.exchange(ownLink, "current");
   if (exchanged !== -EINVAL && exchanged !== -ENOSYS) {
-    orFail(exchanged, "unable to move: previous.new to current");
+    orFail(exchanged, "unable to move: .previous.new to current");
     finishMove(system);
     return;
   }
   // Not every file system can: then there is a moment without a current set.
   orFail(system.rename("current", "previous"), "unable to copy: current to previous");
-  const moved = system.rename("previous.new", "current");
+  const moved = system.rename(ownLink, "current");
   if (moved >= 0) return;
   system.rename("previous", "current");
   throw new SystemError("unable to move: current.new to current", -moved);
@@ -89,11 +98,11 @@ function replaceDirectory(system: System): void {
 
 /** A directory that was current and has changed places becomes the previous set: also one left by a run that was killed. */
 function finishMove(system: System): void {
-  const { errno, kind } = system.stat("previous.new", false);
-  if (errno !== 0 && errno !== ENOENT) throw new SystemError("unable to stat: previous.new", errno);
+  const { errno, kind } = system.stat(ownLink, false);
+  if (errno !== 0 && errno !== ENOENT) throw new SystemError("unable to stat: .previous.new", errno);
   if (errno !== 0 || kind !== "directory") return;
   remove(system, "previous");
-  orFail(system.rename("previous.new", "previous"), "unable to move: previous.new to previous");
+  orFail(system.rename(ownLink, "previous"), "unable to move: .previous.new to previous");
 }
 
 function remove(system: System, path: string): void {

@@ -4,7 +4,7 @@ import { baseName, toolName } from "../core/process/names.ts";
 import { parseOptions } from "../core/process/options.ts";
 import { takeLock } from "../directories/lock-file.ts";
 import { SystemError } from "../system/errors.ts";
-import { candidates, execute } from "../system/execute.ts";
+import { becomeProgram } from "../system/execute.ts";
 import type { System } from "../system/system.ts";
 
 export function setlock(args: readonly string[], system: System): number {
@@ -24,12 +24,7 @@ export function setlock(args: readonly string[], system: System): number {
   }
   try {
     takeLock(system, file, waits);
-    return execute(
-      system,
-      candidates(program, system.environment("PATH")),
-      args.length - options.rest.length + 1,
-      program,
-    );
+    return becomeProgram(system, args, args.length - options.rest.length + 1);
   } catch (error: unknown) {
     if (isSilent && error instanceof SystemError) return 0;
     throw error;

@@ -2,7 +2,7 @@
 
 import { toolName } from "../core/process/names.ts";
 import { become, findAccount } from "../directories/accounts.ts";
-import { candidates, execute } from "../system/execute.ts";
+import { becomeProgram } from "../system/execute.ts";
 import type { System } from "../system/system.ts";
 
 export function setuidgid(args: readonly string[], system: System): number {
@@ -12,5 +12,5 @@ export function setuidgid(args: readonly string[], system: System): number {
     return 100;
   }
   become(system, findAccount(system, account));
-  return execute(system, candidates(program, system.environment("PATH")), 2, program);
+  return becomeProgram(system, args, 2);
 }

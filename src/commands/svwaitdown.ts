@@ -4,24 +4,25 @@ import { describeMisuse, parseOptions } from "../core/process/options.ts";
 import { shortStatusBytes, statusBytes } from "../core/supervise/status.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
 import { StateWatch } from "../directories/state-watch.ts";
+import type { Trouble } from "../directories/supervised.ts";
 import { readStatus, tell } from "../directories/supervised.ts";
 import { Visits } from "../directories/visits.ts";
 import type { System } from "../system/system.ts";
 
 const defaultSeconds = 600;
 const maxSeconds = 6000;
-/** How long a killed service may take to be gone; and how long one is given to take up what it was told. */
+/** How long killed services may take to be gone, all together; and how long one is given to take up what it was told. */
 const moment = 1000;
 
 export function svwaitdown(args: readonly string[], system: System): number {
   const options = parseOptions(args.slice(1), "t:xkvV", []);
   let seconds = defaultSeconds;
-  let bytes = "d";
+  let untilGone = false;
   let kills = false;
   let isVerbose = false;
   for (const { letter, value } of options.given) {
     if (letter === "t") seconds = leadingNumber(value);
-    if (letter === "x") bytes = "dx";
+    if (letter === "x") untilGone = true;
     if (letter === "k") kills = true;
     if (letter === "v") isVerbose = true;
   }
@@ -34,74 +35,111 @@ export function svwaitdown(args: readonly string[], system: System): number {
     return 1;
   }
   const visits = new Visits(system, "svwaitdown");
+  const waiting = new Waiting(system, visits, untilGone, system.monotonic() + seconds * 1000);
   // Complaints come below, where those that could not be told are told again.
-  const told = options.rest.map((name) => visits.tryEnter(name) === 0 && tell(system, bytes) === undefined);
-  const deadline = system.monotonic() + seconds * 1000;
-  let wasKilled = false;
+  const told = options.rest.map((name) => visits.tryEnter(name) === 0 && waiting.tell() === undefined);
+  const killed: string[] = [];
+  let code = -1;
   for (let i = 0; i < options.rest.length; i++) {
     const name = String(options.rest[i] ?? "");
-    const last = awaitDown(name, bytes, told[i] === true, deadline, system, visits);
-    wasKilled = false;
-    if (isVerbose && last !== "in trouble") visits.say(last === "late" ? "timeout." : `${name}: ${last}.`);
-    if (last !== "late") continue;
+    const outcome = waiting.awaitEnd(name, told[i] === true);
+    if (isVerbose && outcome !== "in trouble") visits.say(describe(outcome, name));
+    code = -1;
+    if (outcome !== "late") continue;
     if (!kills) return 111;
-    wasKilled = kill(name, bytes, system, visits);
+    if (!waiting.kill(name)) continue;
+    killed.push(name);
+    code = 111; // if it was the last
   }
-  return wasKilled ? 111 : visits.exitCode;
+  waiting.deadline = system.monotonic() + moment;
+  for (const name of killed) waiting.awaitEnd(name, true);
+  return code >= 0 ? code : visits.exitCode;
 }
 
-type Outcome = "down" | "runsv not running" | "late" | "in trouble";
+type Outcome = "down" | "gone" | "late" | "in trouble";
 
-/** Waits until it is down; with `x` in `bytes`, until its runsv is gone. */
-function awaitDown(
-  name: string,
-  bytes: string,
-  wasTold: boolean,
-  deadline: number,
-  system: System,
-  visits: Visits,
-): Outcome {
-  const watch = new StateWatch(system);
-  let tellAt = system.monotonic() + (wasTold ? moment : 0);
-  try {
-    for (;;) {
-      if (!visits.enter(name)) return "in trouble";
-      const { status, trouble } = readStatus(system, isRecord);
-      if (trouble?.isGone === true) return "runsv not running";
-      if (status === undefined) {
-        visits.failFor(name, trouble);
-        return "in trouble";
-      }
-      // Without a process, but about to run finish: not yet.
-      if (status.pid === 0 && status.phase !== "finish" && bytes === "d") return "down";
-      const now = system.monotonic();
-      if (now >= deadline) return "late";
-      if (status.want !== "d" && now >= tellAt) {
-        const obstacle = tell(system, bytes); // it was told something else meanwhile, or could not be told at first
-        if (obstacle !== undefined && !obstacle.isGone) {
-          visits.failFor(name, obstacle);
-          return "in trouble";
+function describe(outcome: Outcome, name: string): string {
+  switch (outcome) {
+    case "down":
+      return `${name}: down.`;
+    case "gone":
+      return `${name}: runsv not running.`;
+    case "late":
+      return "timeout.";
+    case "in trouble":
+      return "";
+  }
+}
+
+class Waiting {
+  readonly #system: System;
+  readonly #visits: Visits;
+  /** Until its runsv is gone, not only the service down. */
+  readonly #untilGone: boolean;
+  /** Monotonic clock, milliseconds; for all services together. */
+  deadline: number;
+
+  constructor(system: System, visits: Visits, untilGone: boolean, deadline: number) {
+    this.#system = system;
+    this.#visits = visits;
+    this.#untilGone = untilGone;
+    this.deadline = deadline;
+  }
+
+  /** Tells the service whose directory is the working directory to end. */
+  tell(): Trouble | undefined {
+    return tell(this.#system, this.#untilGone ? "dx" : "d");
+  }
+
+  awaitEnd(name: string, wasTold: boolean): Outcome {
+    const watch = new StateWatch(this.#system);
+    let tellAt = this.#system.monotonic() + (wasTold ? moment : 0);
+    try {
+      for (;;) {
+        const outcome = this.#look(name);
+        const now = this.#system.monotonic();
+        if (outcome !== "wants up" && outcome !== "wants down") return outcome;
+        if (now >= this.deadline) return "late";
+        // It was told something else meanwhile, or could not be told at first.
+        if (outcome === "wants up" && now >= tellAt) {
+          const obstacle = this.tell();
+          if (obstacle !== undefined && !obstacle.isGone) {
+            this.#visits.failFor(name, obstacle);
+            return "in trouble";
+          }
+          tellAt = now + moment;
         }
-        tellAt = now + moment;
+        watch.await((outcome === "wants down" ? this.deadline : Math.min(this.deadline, tellAt)) - now);
       }
-      watch.await((status.want === "d" ? deadline : Math.min(deadline, tellAt)) - now);
+    } finally {
+      watch.close();
     }
-  } finally {
-    watch.close();
   }
-}
 
-/** Kills it and waits a moment until it is gone; false: it could not be told. */
-function kill(name: string, bytes: string, system: System, visits: Visits): boolean {
-  if (!visits.enter(name)) return false;
-  const obstacle = tell(system, "k");
-  if (obstacle !== undefined && !obstacle.isGone) {
-    visits.failFor(name, obstacle);
-    return false;
+  #look(name: string): Outcome | "wants up" | "wants down" {
+    if (!this.#visits.enter(name)) return "in trouble";
+    const { status, trouble } = readStatus(this.#system, isRecord);
+    if (trouble?.isGone === true) return "gone";
+    if (status === undefined) {
+      this.#visits.failFor(name, trouble);
+      return "in trouble";
+    }
+    // Without a process, but about to run finish: not yet.
+    if (status.pid === 0 && status.phase !== "finish" && !this.#untilGone) return "down";
+    return status.want === "d" ? "wants down" : "wants up";
   }
-  visits.say(`${name}: killed.`);
-  awaitDown(name, bytes, true, system.monotonic() + moment, system, visits);
-  return true;
+
+  /** False: it could not be told. */
+  kill(name: string): boolean {
+    if (!this.#visits.enter(name)) return false;
+    const obstacle = tell(this.#system, "k");
+    if (obstacle !== undefined && !obstacle.isGone) {
+      this.#visits.failFor(name, obstacle);
+      return false;
+    }
+    this.#visits.say(`${name}: killed.`);
+    return true;
+  }
 }
 
 function isRecord(bytes: number): boolean {

@@ -37,6 +37,8 @@ export function svwaitup(args: readonly string[], system: System): number {
 
 /** How old it is in the end, seconds; "": it is not up, and that was complained about. */
 function awaitAge(name: string, seconds: number, system: System, visits: Visits): string {
+  let label = "";
+  let seenAt = 0;
   for (;;) {
     if (!visits.enter(name)) return "";
     const { status, trouble } = readStatus(system, (bytes) => bytes >= shortStatusBytes);
@@ -46,13 +48,17 @@ function awaitAge(name: string, seconds: number, system: System, visits: Visits)
     }
     const now = system.now();
     const since = sinceOf(status);
-    const age = (now.seconds - since.seconds) * 1000 + Math.floor((now.nanoseconds - since.nanoseconds) / 1000000);
+    // By the clock on the wall, unless that was set back: we have seen it for so long.
+    if (label !== `${since.seconds}.${since.nanoseconds}`) seenAt = system.monotonic();
+    label = `${since.seconds}.${since.nanoseconds}`;
+    const byLabel = (now.seconds - since.seconds) * 1000 + (now.nanoseconds - since.nanoseconds) / 1000000;
+    const age = Math.max(byLabel, system.monotonic() - seenAt);
     if (status.pid === 0 && status.phase !== "finish") {
       visits.fail(`${name}: is down.`, 0);
       return "";
     }
     if (age >= seconds * 1000) return describeAge(status, now.seconds);
-    // To the millisecond; after a step of the clock no longer than it can take. Between run and finish: a moment.
-    system.poll([], status.pid === 0 ? pauseMilliseconds : Math.min(seconds * 1000, seconds * 1000 - age + 1));
+    // Between run and finish: a moment.
+    system.poll([], status.pid === 0 ? pauseMilliseconds : Math.ceil(seconds * 1000 - age));
   }
 }

@@ -2,6 +2,7 @@
 
 import { baseName } from "../core/process/names.ts";
 import { describeMisuse, parseOptions } from "../core/process/options.ts";
+import { ENOENT } from "../core/text/errors.ts";
 import { describeWarning } from "../core/text/messages.ts";
 import { endLogin, recordLogout } from "../directories/utmp.ts";
 import type { System } from "../system/system.ts";
@@ -16,13 +17,15 @@ export function utmpset(args: readonly string[], system: System): number {
   }
   const line = String(options.rest[0] ?? "");
   const nowSeconds = system.now().seconds;
-  if (!endLogin(system, line, nowSeconds)) {
-    system.writeText(2, describeWarning("utmpset", `unable to logout line ${line} in utmp: no such entry`, 0));
-    return 111;
-  }
+  const ended = endLogin(system, line, nowSeconds);
+  if (ended === -ENOENT) return warn(system, `unable to logout line ${line} in utmp: no such entry`, 0);
+  if (ended < 0) return warn(system, `unable to logout line ${line} in utmp`, -ended);
   if (options.given.length === 0) return 0;
-  const errno = -recordLogout(system, line, nowSeconds);
-  if (errno === 0) return 0;
-  system.writeText(2, describeWarning("utmpset", `unable to logout line ${line} in wtmp`, errno));
+  const recorded = recordLogout(system, line, nowSeconds);
+  return recorded < 0 ? warn(system, `unable to logout line ${line} in wtmp`, -recorded) : 0;
+}
+
+function warn(system: System, text: string, errno: number): number {
+  system.writeText(2, describeWarning("utmpset", text, errno));
   return 111;
 }

@@ -36,7 +36,8 @@ export function findIdentity(system: System, text: string): Identity {
   }
   if (gids.length === 0) gids.push(account.gid);
   if (wanted.withMemberships) {
-    for (const fields of linesWith(system, file, wanted.user)) {
+    const search = new LineSearch(system, file, wanted.user);
+    for (let fields = search.next(); fields !== undefined; fields = search.next()) {
       const gid = parseGroup(fields);
       if (gid >= 0 && hasMember(fields, wanted.user) && !gids.includes(gid)) gids.push(gid);
     }
@@ -55,7 +56,8 @@ export function findAccount(system: System, name: string): Identity {
 
 function lookUpUser(system: System, file: FileContent, name: string, doing: string): Account {
   orFail(-file.read("/etc/passwd"), doing);
-  for (const fields of linesWith(system, file, `${name}:`)) {
+  const search = new LineSearch(system, file, `${name}:`);
+  for (let fields = search.next(); fields !== undefined; fields = search.next()) {
     const line = fields[0] === name ? parsePasswd(fields) : undefined;
     if (line !== undefined) return { errno: 0, found: true, uid: line.uid, gid: line.gid };
   }
@@ -66,23 +68,36 @@ function lookUpUser(system: System, file: FileContent, name: string, doing: stri
 
 /** `file` holds /etc/group. Negative: -errno. */
 function lookUpGroup(system: System, file: FileContent, name: string): number {
-  for (const fields of linesWith(system, file, `${name}:`)) {
+  const search = new LineSearch(system, file, `${name}:`);
+  for (let fields = search.next(); fields !== undefined; fields = search.next()) {
     const gid = fields[0] === name ? parseGroup(fields) : -1;
     if (gid >= 0) return gid;
   }
   return system.group(name);
 }
 
-/** The lines in which the text stands, in fields. */
-function linesWith(system: System, file: FileContent, text: string): readonly (readonly string[])[] {
-  const lines: (readonly string[])[] = [];
-  let at = system.findText(file.bytes, 0, file.length, text);
-  while (at >= 0) {
-    const end = file.lineEnd(at);
-    lines.push(fieldsOf(textAt(file.bytes, file.lineStart(at), end)));
-    at = system.findText(file.bytes, Math.min(end + 1, file.length), file.length, text);
+/** The lines of a file in which a text stands, one after the other. */
+class LineSearch {
+  readonly #system: System;
+  readonly #file: FileContent;
+  readonly #text: string;
+  #at = 0;
+
+  constructor(system: System, file: FileContent, text: string) {
+    this.#system = system;
+    this.#file = file;
+    this.#text = text;
   }
-  return lines;
+
+  /** The next one, in fields; undefined: there is none. */
+  next(): readonly string[] | undefined {
+    const { bytes, length } = this.#file;
+    const found = this.#system.findText(bytes, Math.min(this.#at, length), length, this.#text);
+    if (found < 0) return undefined;
+    const end = this.#file.lineEnd(found);
+    this.#at = end + 1;
+    return fieldsOf(textAt(bytes, this.#file.lineStart(found), end));
+  }
 }
 
 /** Becomes that user, for good. Throws SystemError. */

@@ -8,7 +8,8 @@ const flags = openWrite + openAppend + openCreate + openNonblocking; // a pipe t
 
 /** Takes the lock, made if missing. Throws SystemError: also when another holds it, unless it `waits`. */
 export function takeLock(system: System, file: string, waits: boolean): void {
-  const fd = orFail(system.open(file, flags, 0o600), `unable to open lock: ${file}`);
+  let fd = orFail(system.open(file, flags, 0o600), `unable to open lock: ${file}`);
+  if (fd === 2) fd = orFail(system.raiseFd(fd, 3), `unable to open lock: ${file}`); // no message goes into it
   orFail(waits ? system.awaitLock(fd) : system.lock(fd), `unable to lock: ${file}`);
   orFail(system.passOn(fd), `unable to lock: ${file}`);
 }

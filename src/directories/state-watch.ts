@@ -22,6 +22,7 @@ export class StateWatch {
   #glance = 1;
   #glanced = 0;
   #ok = -1;
+  #hasWord = false;
 
   constructor(system: System) {
     this.#system = system;
@@ -79,12 +80,13 @@ export class StateWatch {
     if (!this.#isOpen) {
       this.open();
       this.#ok = openOk(this.#system);
-      if (this.add() >= 0) return; // to look at what came before
+      this.#hasWord = this.add() >= 0; // whoever may not read the directory, may not watch it either
+      return; // to look at what came before
     }
     const fds: Polled[] = [];
     if (this.#ok >= 0) fds.push({ fd: this.#ok, endOnly: true });
     if (this.#inotify >= 0) fds.push({ fd: this.#inotify, endOnly: false });
-    const longest = this.#inotify >= 0 ? milliseconds : Math.min(milliseconds, pollMilliseconds);
+    const longest = this.#hasWord ? milliseconds : Math.min(milliseconds, pollMilliseconds);
     for (const happening of awaitHappenings(this.#system, { fds, milliseconds: longest })) {
       if (happening.kind === "readable" && happening.fd === this.#inotify) this.take();
     }

@@ -1,7 +1,7 @@
 // utmp and wtmp: who is logged in where, and the history of it. utmpset(8).
 
 import { encodeLogout, isLoginOn, markLogout, maxLineBytes, utmpBytes } from "../core/process/utmp.ts";
-import { ENOSPC } from "../core/text/errors.ts";
+import { ENOENT, ENOSPC } from "../core/text/errors.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
 import { openAppend, openCreate, openNonblocking, openReadWrite, openWrite } from "../system/system.ts";
@@ -10,11 +10,12 @@ const utmp = "/var/run/utmp";
 const wtmp = "/var/log/wtmp";
 const wtmpFlags = openWrite + openAppend + openCreate + openNonblocking;
 
-/** Ends the first login on the line. False: there is none. Throws SystemError. */
-export function endLogin(system: System, line: string, nowSeconds: number): boolean {
+/** Ends the first login on the line. 0, -ENOENT: there is none, or -errno: it could not be written. Throws SystemError. */
+export function endLogin(system: System, line: string, nowSeconds: number): number {
   if (line.length > maxLineBytes) throw new SystemError(`unable to logout line ${line} in utmp: name too long`, 0);
   const fd = orFail(system.open(utmp, openReadWrite + openNonblocking, 0), `unable to open ${utmp}`);
   orFail(system.awaitLock(fd), `unable to lock: ${utmp}`);
+  orFail(system.awaitRecordLock(fd), `unable to lock: ${utmp}`); // that of login and its like
   const record = new Uint8Array(utmpBytes);
   for (let offset = 0; ; offset += utmpBytes) {
     if (system.readAt(fd, record, offset) !== utmpBytes) break;
@@ -22,16 +23,17 @@ export function endLogin(system: System, line: string, nowSeconds: number): bool
     markLogout(record, nowSeconds);
     const written = system.writeAt(fd, record, offset);
     system.close(fd);
-    return written === utmpBytes;
+    return written === utmpBytes ? 0 : written < 0 ? written : -ENOSPC;
   }
   system.close(fd);
-  return false;
+  return -ENOENT;
 }
 
 /** Appends the logout to the history. 0, or -errno: then the history is as it was. Throws SystemError. */
 export function recordLogout(system: System, line: string, nowSeconds: number): number {
   const fd = orFail(system.open(wtmp, wtmpFlags, 0o600), `unable to open ${wtmp}`);
   orFail(system.awaitLock(fd), `unable to lock ${wtmp}`);
+  orFail(system.awaitRecordLock(fd), `unable to lock ${wtmp}`);
   const before = system.statFd(fd).bytes;
   const record = encodeLogout(line, nowSeconds);
   const written = system.write(fd, record, 0, record.length);

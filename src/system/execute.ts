@@ -28,3 +28,9 @@ export function execute(system: System, files: readonly string[], argument: numb
   }
   throw new SystemError(`unable to run: ${name}`, why);
 }
+
+/** Becomes the program that `args` name at a place, with what follows it there. Answers only by a SystemError. */
+export function becomeProgram(system: System, args: readonly string[], argument: number): number {
+  const program = String(args[argument] ?? "");
+  return execute(system, candidates(program, system.environment("PATH")), argument, program);
+}

@@ -59,6 +59,7 @@ export declare function posix_send_datagram(
 export declare function posix_move_fd(from: number, to: number): number;
 export declare function posix_set_nonblocking(fd: number): number;
 export declare function posix_flock(fd: number, waits: number): number;
+export declare function posix_lock_records(fd: number): number;
 export declare function posix_pass_on(fd: number): number;
 export declare function posix_is_terminal(fd: number): number;
 

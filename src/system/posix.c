@@ -626,6 +626,11 @@ double posix_flock(double fd, double waits) {
   return IS_FD(fd) ? result(flock((int)fd, LOCK_EX | (waits != 0 ? 0 : LOCK_NB))) : -EBADF;
 }
 
+double posix_lock_records(double fd) {
+  struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  return IS_FD(fd) ? result(fcntl((int)fd, F_SETLKW, &all)) : -EBADF;
+}
+
 double posix_pass_on(double fd) { return IS_FD(fd) ? result(fcntl((int)fd, F_SETFD, 0)) : -EBADF; }
 
 double posix_is_terminal(double fd) { return IS_FD(fd) && isatty((int)fd) ? 1 : 0; }
@@ -963,8 +968,8 @@ double posix_set_uid(double uid) { return IS_HALF(uid) ? result(setuid((uid_t)ui
 
 double posix_drop_bounding(double capability) {
   if (!IN_RANGE(capability, 0, 63)) return -EINVAL;
-  if (prctl(PR_CAPBSET_READ, (unsigned long)capability, 0, 0, 0) != 1) return 0;
-  return result(prctl(PR_CAPBSET_DROP, (unsigned long)capability, 0, 0, 0));
+  int has = prctl(PR_CAPBSET_READ, (unsigned long)capability, 0, 0, 0);
+  return has < 1 ? result(has) : result(prctl(PR_CAPBSET_DROP, (unsigned long)capability, 0, 0, 0));
 }
 
 /* From the permitted, effective and inheritable sets; the kernel takes them out of the ambient one. */
@@ -1279,7 +1284,8 @@ _Noreturn void __wrap_scr_trap_fmt(const char *format, ...) {
   va_start(list, format);
   vsnprintf(text, sizeof text, format, list);
   va_end(list);
-  recover(text);
+  text[strcspn(text, "\n")] = 0;
+  recover(!strncmp(text, "scriptc: ", 9) ? text + 9 : text);
 }
 
 #ifdef FAULT_INJECTION
@@ -1363,10 +1369,13 @@ int __wrap_main(int argc, char **argv) {
   argument_list = argv;
   sigprocmask(SIG_SETMASK, NULL, &inherited_mask);
   const char *state = environ && environ[0] && !strncmp(environ[0], STATE, sizeof STATE - 1) ? environ[0] : NULL;
+  int fd = -1;
+  /* Only what we have written ourselves, into a file without a name, is believed. */
+  if (state && sscanf(state + sizeof STATE - 1, "%d", &fd) == 1 && fd >= 0 && fcntl(fd, F_GET_SEALS) < 0) state = NULL;
   if (state) {
     int came = 0;
-    sscanf(state + sizeof STATE - 1, "%d,%d,%lf,%d,%d,%d,%d", &kept_fd, &crashes, &last_crash, &came,
-           &last_spawned, &watched_child, &watched_status);
+    sscanf(state + sizeof STATE - 1, "%d,%d,%lf,%d,%d,%d,%d", &kept_fd, &crashes, &last_crash, &came, &last_spawned,
+           &watched_child, &watched_status);
     taken = came;
     if (kept_fd >= 0) fcntl(kept_fd, F_SETFD, FD_CLOEXEC);
     environ++;

@@ -50,6 +50,7 @@ import {
   posix_kill_group,
   posix_limit,
   posix_limit_set,
+  posix_lock_records,
   posix_mark_taking,
   posix_memberships,
   posix_mkdir,
@@ -323,6 +324,9 @@ export class PosixSystem extends System {
   }
   override awaitLock(fd: number): number {
     return posix_flock(fd, 1);
+  }
+  override awaitRecordLock(fd: number): number {
+    return posix_lock_records(fd);
   }
   override passOn(fd: number): number {
     return posix_pass_on(fd);

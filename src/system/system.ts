@@ -224,6 +224,8 @@ export abstract class System {
   abstract lock(fd: number): number;
   /** The same, waiting. */
   abstract awaitLock(fd: number): number;
+  /** Waits for the other kind of lock: fcntl(2), of the whole file, as login and its like take it. */
+  abstract awaitRecordLock(fd: number): number;
   /** From now on the descriptor goes to other programs as well. */
   abstract passOn(fd: number): number;
   abstract isTerminal(fd: number): boolean;
@@ -290,7 +292,7 @@ export abstract class System {
   abstract setGroups(gids: readonly number[]): number;
   abstract setGid(gid: number): number;
   abstract setUid(uid: number): number;
-  /** Takes a capability out of the bounding set; one that is not in it, or unknown to the system, needs no right. */
+  /** Takes a capability out of the bounding set; one that is not in it needs no right. -EINVAL: the system has none such. */
   abstract dropBounding(capability: number): number;
   /** Takes capabilities out of the process's own sets. */
   abstract dropCapabilities(capabilities: readonly number[]): number;

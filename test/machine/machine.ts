@@ -832,6 +832,10 @@ export class Machine extends System {
     if (locked === -EAGAIN) throw new Error("it would wait for ever");
     return locked;
   }
+  override awaitRecordLock(fd: number): number {
+    const fault = this.#fault("fcntl");
+    return fault !== 0 ? -fault : this.#fds.has(fd) ? 0 : -EBADF;
+  }
   override passOn(fd: number): number {
     if (!this.#fds.has(fd)) return -EBADF;
     this.passedOn.push(fd);

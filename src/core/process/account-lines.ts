@@ -3,8 +3,9 @@
 //    bob:x:1002:1003:gecos:home:shell      name, …, user id, group id, and more or less behind it
 //    grp:x:1002:alice,bob                  name, …, group id, members
 //
-// As the C library of Debian takes them: blanks before the name and before numbers are passed over; lines that begin
-// with "#" are comments; names that begin with "+" or "-" belong to another mechanism.
+// Much as the C library of Debian takes them: blanks before the name and before numbers are passed over; lines that begin
+// with "#" are comments; names that begin with "+" or "-" belong to another mechanism. It accepts a sign in front of a number
+// as well; a line with a NUL in it is none here.
 
 const beginsNoName = "+-#:";
 const maxId = 4294967295;
@@ -13,7 +14,7 @@ const maxId = 4294967295;
 export function fieldsOf(line: string): readonly string[] {
   let start = 0;
   while (start < line.length && isBlank(line.charCodeAt(start))) start++;
-  if (start === line.length || beginsNoName.includes(line.charAt(start))) return [];
+  if (line.includes("\0") || start === line.length || beginsNoName.includes(line.charAt(start))) return [];
   return line.slice(start).split(":");
 }
 

@@ -38,7 +38,7 @@ export function parseAccount(text: string): AccountText {
   }
   const numbers: number[] = [];
   for (const word of words.slice(1)) {
-    const number = parseId(word);
+    const number = parseWrapping(word);
     if (number < 0) return { kind: "malformed" };
     numbers.push(number);
   }
@@ -48,7 +48,7 @@ export function parseAccount(text: string): AccountText {
 }
 
 /** Decimal digits, reduced to 32 bits as the C type has always done; none: 0. Negative: something else. */
-function parseId(word: string): number {
+function parseWrapping(word: string): number {
   let id = 0;
   for (let i = 0; i < word.length; i++) {
     const digit = word.charCodeAt(i) - 48;

@@ -17,6 +17,8 @@ function names(): string {
 
 export interface CapabilityList {
   readonly numbers: readonly number[];
+  /** All of them were asked for: those that the system does not know are passed over. */
+  readonly isAll: boolean;
   readonly isKnown: boolean;
   /** Unless all is known: the first word that names none. */
   readonly unknown: string;
@@ -28,9 +30,11 @@ export function parseCapabilities(text: string): CapabilityList {
   const numbers: number[] = [];
   let unknown = "";
   let isKnown = true;
+  let isAll = false;
   for (const word of text.split(",")) {
     const name = inLowerCase(word);
     if (name === "all") {
+      isAll = true;
       for (let number = 0; number < maxCapabilities; number++) numbers.push(number);
       continue;
     }
@@ -42,7 +46,7 @@ export function parseCapabilities(text: string): CapabilityList {
       unknown = word;
     }
   }
-  return { numbers, isKnown, unknown };
+  return { numbers, isAll, isKnown, unknown };
 }
 
 /** A to Z only. (toLowerCase would bring the tables of Unicode into the binary.) */

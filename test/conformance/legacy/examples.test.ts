@@ -85,8 +85,9 @@ stories("legacy", (story) => {
         assert.ok(Date.now() / 1000 - stage.status("A").seconds >= 2);
         // A restart of A goes unnoticed.
         const { pid } = stage.status("B");
+        const before = stage.status("A").pid;
         assert.equal((await stage.run("runsvctrl", ["t", "A"])).code, 0);
-        await stage.running("A");
+        await stage.until("A has been restarted", () => ![0, before].includes(stage.status("A").pid));
         assertTells(await stage.run("svwaitup", ["-s", "2", "A", "B"]), "");
         assert.equal(stage.status("B").pid, pid);
         assert.equal(stage.read("B/served"), "serves\n");
@@ -288,7 +289,7 @@ const expectedOfCommands: readonly string[] = [
   "svwaitup of one that is down: 1",
   "up again: s: run (pid N) S seconds",
   "svwaitup: 0",
-  "svwaitdown: 0",
+  "svwaitdown: 111",
   "exit: s: runsv not running",
   "svwaitdown -x of one that has gone: 0",
 ];
@@ -353,7 +354,7 @@ async function everyCommand(stage: Stage, supervisors: Supervisors): Promise<str
   await ctrl("up");
   await note("up again", isUp);
   seen.push(`svwaitup: ${await code("svwaitup", "-s1", "s")}`);
-  const waiting = stage.start("svwaitdown", ["-k", "-t", "1", "s", "s"], { cwd });
+  const waiting = stage.start("svwaitdown", ["-k", "-t", "1", "s"], { cwd });
   seen.push(`svwaitdown: ${(await stage.end(waiting)).code}`);
   await ctrl("exit");
   assert.equal((await stage.end(runsv)).code, 0);

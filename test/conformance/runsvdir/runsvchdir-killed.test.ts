@@ -51,14 +51,14 @@ async function switchKilled(
       assert.ok(n < 20, "it ends at some time");
       lay(stage, before);
       const wasKilled = await killedAt(stage, calls, n, wanted);
-      const state = ["current", "previous", "current.new", "previous.new"].map((name) => target(stage, name)).join();
+      const state = ["current", "previous", "current.new", ".previous.new"].map((name) => target(stage, name)).join();
       const where = `killed in ${calls} ${n}: ${state}`;
       assert.ok(["default", after].includes(target(stage, "current")), where);
       if (wasKilled) {
         const { code, err } = await stage.run("runsvchdir", [wanted], { env: env(stage) });
         assert.deepEqual([code, err], [0, ""], where);
       }
-      const links = ["current", "previous", "current.new", "previous.new"].map((name) => target(stage, name));
+      const links = ["current", "previous", "current.new", ".previous.new"].map((name) => target(stage, name));
       assert.deepEqual(links, [after, "default", "missing", "missing"], where);
       if (!wasKilled) break;
       killed++;
@@ -74,7 +74,7 @@ stories("runsvchdir", (story) => {
     "K1",
     "killed before each call that changes something, there is a current set, and again completes the switch",
     async (stage) => {
-      // Four names are made, removed or moved at the least: current.new, previous.new, previous, current.
+      // Four names are made, removed or moved at the least: current.new, .previous.new, previous, current.
       assert.ok((await switchKilled(stage, { current: "default", previous: "third" }, "single", "single")) >= 4);
     },
     traced,
@@ -84,7 +84,7 @@ stories("runsvchdir", (story) => {
     "K2",
     "killed before each call that changes something in the very first switch, with leftovers of a killed one",
     async (stage) => {
-      const before = { current: "default", "current.new": "third", "previous.new": "third" };
+      const before = { current: "default", "current.new": "third", ".previous.new": "third" };
       assert.ok((await switchKilled(stage, before, stage.at(sets, "single"), stage.at(sets, "single"))) >= 4);
     },
     traced,
@@ -111,7 +111,9 @@ stories("runsvchdir", (story) => {
           stage.file(`${sets}/current/mark`, "");
           const wasKilled = await killedAt(stage, calls, n, "single");
           const where = `killed in ${calls} ${n}: ${fs.readdirSync(stage.at(sets)).join()}`;
-          const places = ["current", "previous", "previous.new"].filter((name) => stage.exists(`${sets}/${name}/mark`));
+          const places = ["current", "previous", ".previous.new"].filter((name) =>
+            stage.exists(`${sets}/${name}/mark`),
+          );
           assert.equal(places.length, 1, where);
           // Where the file system cannot exchange two names, it says so, and there is a moment without a current set.
           const isGap = target(stage, "current") === "missing";

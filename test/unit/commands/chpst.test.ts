@@ -152,12 +152,29 @@ suite("chpst", () => {
       ["chpst --foo=1 prog", "chpst: illegal option -- foo=1\n"],
       ["chpst --drop-caps", "chpst: option requires an argument -- drop-caps\n"],
       ["chpst --drop-caps=chown,fly prog", "chpst: unknown capability -- fly\n"],
+      ["chpst --no-new-privs=1 prog", "chpst: option takes no argument -- no-new-privs\n"],
+      ["chpst --oom-score-adj=5000 prog", "chpst: not a number from -1000 to 1000 -- 5000\n"],
       ["chpst -V", "$Id: chpst, runit-ts 0.1.0 $\n"],
       ["chpst -o 5x -q", ""],
     ];
     for (const [line, complaint] of table) {
       assert.equal(play(newMachine(), chpst, ...line.split(" ")).err, `${complaint}${usage}`, line);
     }
+  });
+
+  test("lets go of all capabilities it was told to, in however many lists", () => {
+    const machine = newMachine();
+    play(machine, chpst, ..."chpst --drop-caps chown --drop-caps=kill,3 prog".split(" "));
+    assert.deepEqual(machine.changes, ["bounding 0", "bounding 5", "bounding 3", "capabilities 0 5 3"]);
+    const other = newMachine();
+    other.refuses = (call) => (call === "bounding 63" ? 22 : 0);
+    assert.equal(
+      play(other, chpst, "chpst", "--drop-caps=63", "prog").err,
+      "chpst: fatal: unable to drop capabilities: invalid argument\n",
+    );
+    const all = newMachine();
+    all.refuses = (call) => (call === "bounding 63" ? 22 : 0);
+    assert.equal(play(all, chpst, "chpst", "--drop-caps=all", "prog").became, "/bin/prog prog");
   });
 
   test("gives the account's own groups for +", () => {

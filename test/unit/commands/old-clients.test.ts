@@ -120,6 +120,12 @@ suite("svwaitup", () => {
     assert.equal(svwaitup(["svwaitup", "a"], scene.machine), 0);
     assert.ok(scene.seconds > 2 && scene.seconds <= 3.5, `${scene.seconds}`);
   });
+  test("does not wait for a clock that was set back", () => {
+    const scene = new Scene();
+    scene.add("a", 0, -100);
+    assert.equal(svwaitup(["svwaitup", "-s", "3", "a"], scene.machine), 0);
+    assert.ok(scene.seconds >= 3 && scene.seconds < 3.1, `${scene.seconds}`);
+  });
   test("does not wait for what is down", () => {
     const scene = new Scene();
     scene.add("a", 0);
@@ -181,6 +187,11 @@ suite("svwaitdown", () => {
     assert.equal(svwaitdown(["svwaitdown", "-k", "-t", "2", "a", "b"], scene.machine), 111);
     assert.equal(scene.machine.stderr, "svwaitdown: a: killed.\nsvwaitdown: b: killed.\n");
     assert.ok(scene.seconds < 2.5, `${scene.seconds}`);
+    const many = new Scene();
+    for (let i = 0; i < 20; i++) many.add(`s${i}`, -1);
+    many.machine.refuses = (call) => (call.startsWith("kill") ? 1 : 0);
+    assert.equal(svwaitdown(["svwaitdown", "-k", "-t", "1", ...many.told.keys()], many.machine), 111);
+    assert.ok(many.seconds < 2.1, `one second for all of them: ${many.seconds}`);
     const other = new Scene();
     other.add("a", -1);
     other.add("b", 0);
@@ -189,6 +200,13 @@ suite("svwaitdown", () => {
       0,
       "the last one went by itself",
     );
+  });
+  test("looks again and again where it may not watch", () => {
+    const scene = new Scene();
+    scene.add("a", 1500);
+    scene.machine.refuses = (call) => (call.startsWith("inotify_add") ? 13 : 0);
+    assert.equal(svwaitdown(["svwaitdown", "-t", "20", "a"], scene.machine), 0);
+    assert.ok(scene.seconds < 1.7, `${scene.seconds}`);
   });
   test("tells a service again that wants up (differs: legacy-waits-for-events)", () => {
     const scene = new Scene();

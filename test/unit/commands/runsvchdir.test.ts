@@ -9,7 +9,7 @@ import type { Text } from "../../../src/system/system.ts";
 import { Killed, Machine } from "../../machine/machine.ts";
 
 const sets = "/etc/runit/runsvdir";
-const links = ["current", "previous", "current.new", "previous.new"];
+const links = ["current", "previous", "current.new", ".previous.new"];
 
 /** How it stands before the switch, which command switches, and the text of `current` afterwards. */
 interface Switch {
@@ -23,7 +23,7 @@ const switches: readonly Switch[] = [
   { name: "a further switch", before: { previous: "third" }, wanted: "single", after: "single" },
   {
     name: "a switch after one that was killed",
-    before: { previous: "third", "current.new": "third", "previous.new": "single" },
+    before: { previous: "third", "current.new": "third", ".previous.new": "single" },
     wanted: "single",
     after: "single",
   },
@@ -224,7 +224,7 @@ suite("current is a directory instead of a link", () => {
   })();
   /** Where the files of the set that was current are. */
   function placeOf(scene: Scene): string {
-    return [...links, "previous.new"].find((name) => scene.exists(`${sets}/${name}/mark`)) ?? "lost";
+    return [...links, ".previous.new"].find((name) => scene.exists(`${sets}/${name}/mark`)) ?? "lost";
   }
 
   test("it becomes the previous set", () => {

@@ -53,6 +53,15 @@ suite("utmpset", () => {
     );
   });
 
+  test("says why a record could not be written (differs: utmpset-says-why)", () => {
+    const machine = newMachine();
+    machine.refuses = (call) => (call === "pwrite" ? 27 : 0);
+    assert.deepEqual(play(machine, "tty5"), [
+      111,
+      "utmpset: warning: unable to logout line tty5 in utmp: file too big\n",
+    ]);
+  });
+
   test("when the n-th call fails, wtmp is as it was or whole, and no record of utmp is torn", () => {
     const ordinary = newMachine();
     ordinary.file(wtmp, "old");
