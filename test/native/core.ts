@@ -1,6 +1,9 @@
 // The rules and formats of src/core, worked over long pseudo-random runs, as a digest and samples. The native lane
 // compares what this prints natively with what it prints under Node; under the sanitizers it is the long run.
 
+import { decodeBoot, encodeBoot } from "../../src/core/boot/handover.ts";
+import type { BootHappening } from "../../src/core/boot/stages.ts";
+import { newBoot, reactBoot } from "../../src/core/boot/stages.ts";
 import { parseLogConfig } from "../../src/core/log/config.ts";
 import type { Rule } from "../../src/core/log/pattern.ts";
 import { matches, Selection } from "../../src/core/log/pattern.ts";
@@ -323,6 +326,52 @@ function progress(): void {
   console.log(`${understood} understood, ${decodeProgress(new Uint8Array(3)) === undefined}, digest ${digest.value}`);
 }
 
+function bootHappening(dice: Dice): BootHappening {
+  switch (dice.roll(8)) {
+    case 0:
+      return { kind: "started", pid: 2 + dice.roll(1000) };
+    case 1:
+      return { kind: "unrunnable" };
+    case 2:
+      return { kind: "unforkable" };
+    case 3:
+      return { kind: "asking", pid: 2 + dice.roll(1000) };
+    case 4:
+      return { kind: "asked", waitStatus: dice.roll(3), isArmed: dice.roll(2) === 0 };
+    case 5:
+      return { kind: "continued", isArmed: dice.roll(2) === 0 };
+    case 6:
+      return dice.roll(2) === 0 ? { kind: "interrupted", hasScript: dice.roll(2) === 0 } : { kind: "due" };
+    default:
+      return {
+        kind: "ended",
+        waitStatus: dice.roll(3) === 0 ? 9 : dice.roll(3) === 0 ? 111 * 256 : dice.roll(2) * 256,
+      };
+  }
+}
+
+function boots(): void {
+  const dice = new Dice();
+  const digest = new Digest();
+  let now = newBoot();
+  let lives = 0;
+  for (let turn = 0; turn < 60000; turn++) {
+    const { next, actions } = reactBoot(now, bootHappening(dice), turn * 10);
+    for (const action of actions)
+      digest.add(action.kind === "say" || action.kind === "warn" ? action.text : action.kind);
+    const line = encodeBoot(next, turn);
+    digest.add(line);
+    const again = decodeBoot(line, turn);
+    if (again === undefined || encodeBoot(again, turn) !== line) console.log(`not the same: ${line}`);
+    now = next;
+    if (next.phase === "over") {
+      lives++;
+      now = newBoot();
+    }
+  }
+  console.log(`${lives} lives, ${decodeBoot("x", 0) === undefined}, digest ${digest.value}`);
+}
+
 function processes(): void {
   const dice = new Dice();
   const digest = new Digest();
@@ -375,6 +424,7 @@ function processes(): void {
 
 live(60000);
 formats();
+boots();
 processes();
 scans();
 patterns();
