@@ -715,8 +715,8 @@ double posix_pidfd_status(double fd) {
 }
 
 /* Pid of one ended child (0: none) and its wait status as a double. */
-/* Handed on by a restart in place: a child that was started but not yet noted is not lost, nor is the end of the one that
-   matters if it was reaped but not yet noted. */
+/* Handed on by a restart in place: a child that was started but not yet noted is not lost, nor is the end of the one
+   that matters if it was reaped but not yet noted. */
 static pid_t last_spawned, watched_child;
 static int watched_status = -1;
 
@@ -1257,8 +1257,8 @@ static _Noreturn void recover(const char *why) {
   int fd = kept_length > 0 ? memfd_create("state", 0) : -1;
   if (fd >= 0 && write(fd, kept, kept_length) != (ssize_t)kept_length) close(fd), fd = -1;
   for (int i = 0; fd >= 0 && i < kept_fd_count; i++) fcntl(kept_fds[i], F_SETFD, 0);
-  snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d,%d,%d,%d", fd, crashes, now, (int)taken,
-           (int)last_spawned, (int)watched_child, watched_status);
+  snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d,%d,%d,%d", fd, crashes, now, (int)taken, (int)last_spawned,
+           (int)watched_child, watched_status);
   int n = 0;
   environment[n++] = state;
   for (char **e = environ; *e && n < 4095; e++) environment[n++] = *e;
