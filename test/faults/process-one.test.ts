@@ -79,7 +79,8 @@ suite("process 1", { concurrency: 2 }, () => {
       await stage.until("all are reaped", () => machine.processes().length === 2);
       const after = memoryOf(machine.pid);
       context.diagnostic(`resident ${before} KiB after 2000, ${after} KiB after ${orphans}`);
-      assert.ok(after <= before + 8, `${before} ${after}`);
+      // How many end between two looks makes a difference of some pages; an object for each of them would be megabytes.
+      assert.ok(after <= before + 64, `${before} ${after}`);
       await machine.kill();
     },
     { skip: cannotBoot, timeoutMilliseconds: 700_000 },
