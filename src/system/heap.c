@@ -52,7 +52,10 @@ static int begin_chunk(void) {
 /* So many bytes can be had in small blocks from now on, even if the system gives no more. */
 int heap_reserve(size_t bytes) { return (size_t)(fresh_end - fresh) < bytes ? begin_chunk() : 0; }
 
+static int is_zero; /* of the block that was handed out last: nobody has written into it yet */
+
 void *malloc(size_t size) {
+  is_zero = 0;
   if (size > largest - 8) { /* | length | class | payload: 16 bytes in front keep the alignment */
     if (size > PTRDIFF_MAX - 8192) return errno = ENOMEM, NULL;
     size_t whole = (size + 16 + 4095) & ~(size_t)4095;
@@ -72,6 +75,7 @@ void *malloc(size_t size) {
   block = (struct block *)fresh;
   fresh += bytes;
   block->class = class;
+  is_zero = 1;
   return &block->next;
 }
 
@@ -91,7 +95,8 @@ void *calloc(size_t count, size_t size) {
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) return errno = ENOMEM, NULL;
   void *payload = malloc(bytes);
-  if (!payload || bytes > largest - 8) return payload; /* a fresh mapping is all zero */
+  /* A large buffer of which little is used shall cost the pages that are used: what is zero is not touched. */
+  if (!payload || is_zero || bytes > largest - 8) return payload;
   return memset(payload, 0, bytes);
 }
 

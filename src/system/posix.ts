@@ -262,8 +262,12 @@ export class PosixSystem extends System {
     return posix_mkfifo(path, mode);
   }
   override readlink(path: string): Text {
-    const bytes = new Uint8Array(4096);
-    const length = posix_readlink(path, bytes);
+    let bytes = this.#room;
+    let length = posix_readlink(path, bytes);
+    if (length === bytes.length) {
+      bytes = new Uint8Array(4096); // there may be more of it
+      length = posix_readlink(path, bytes);
+    }
     return length < 0 ? { errno: -length, text: "" } : { errno: 0, text: textAt(bytes, 0, length) };
   }
   override symlink(target: string, path: string): number {
