@@ -1,17 +1,15 @@
 // svwaitdown(8): the client of old that tells services to go down, and waits until they are.
 
 import { describeMisuse, parseOptions } from "../core/process/options.ts";
-import { shortStatusBytes, statusBytes } from "../core/supervise/status.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
-import { StateWatch } from "../directories/state-watch.ts";
-import type { Trouble } from "../directories/supervised.ts";
-import { readStatus, tell } from "../directories/supervised.ts";
+import type { Outcome } from "../directories/take-down.ts";
+import { TakeDown } from "../directories/take-down.ts";
 import { Visits } from "../directories/visits.ts";
 import type { System } from "../system/system.ts";
 
 const defaultSeconds = 600;
 const maxSeconds = 6000;
-/** How long killed services may take to be gone, all together; and how long one is given to take up what it was told. */
+/** How long killed services may take to be gone, all together. */
 const moment = 1000;
 
 export function svwaitdown(args: readonly string[], system: System): number {
@@ -35,7 +33,7 @@ export function svwaitdown(args: readonly string[], system: System): number {
     return 1;
   }
   const visits = new Visits(system, "svwaitdown");
-  const waiting = new Waiting(system, visits, untilGone, system.monotonic() + seconds * 1000);
+  const waiting = new TakeDown(system, visits, untilGone, system.monotonic() + seconds * 1000);
   // Complaints come below, where those that could not be told are told again.
   const told = options.rest.map((name) => visits.tryEnter(name) === 0 && waiting.tell() === undefined);
   const killed: string[] = [];
@@ -56,8 +54,6 @@ export function svwaitdown(args: readonly string[], system: System): number {
   return code >= 0 ? code : visits.exitCode;
 }
 
-type Outcome = "down" | "gone" | "late" | "in trouble";
-
 function describe(outcome: Outcome, name: string): string {
   switch (outcome) {
     case "down":
@@ -69,79 +65,4 @@ function describe(outcome: Outcome, name: string): string {
     case "in trouble":
       return "";
   }
-}
-
-class Waiting {
-  readonly #system: System;
-  readonly #visits: Visits;
-  /** Until its runsv is gone, not only the service down. */
-  readonly #untilGone: boolean;
-  /** Monotonic clock, milliseconds; for all services together. */
-  deadline: number;
-
-  constructor(system: System, visits: Visits, untilGone: boolean, deadline: number) {
-    this.#system = system;
-    this.#visits = visits;
-    this.#untilGone = untilGone;
-    this.deadline = deadline;
-  }
-
-  /** Tells the service whose directory is the working directory to end. */
-  tell(): Trouble | undefined {
-    return tell(this.#system, this.#untilGone ? "dx" : "d");
-  }
-
-  awaitEnd(name: string, wasTold: boolean): Outcome {
-    const watch = new StateWatch(this.#system);
-    let tellAt = this.#system.monotonic() + (wasTold ? moment : 0);
-    try {
-      for (;;) {
-        const outcome = this.#look(name);
-        const now = this.#system.monotonic();
-        if (outcome !== "wants up" && outcome !== "wants down") return outcome;
-        if (now >= this.deadline) return "late";
-        // It was told something else meanwhile, or could not be told at first.
-        if (outcome === "wants up" && now >= tellAt) {
-          const obstacle = this.tell();
-          if (obstacle !== undefined && !obstacle.isGone) {
-            this.#visits.failFor(name, obstacle);
-            return "in trouble";
-          }
-          tellAt = now + moment;
-        }
-        watch.await((outcome === "wants down" ? this.deadline : Math.min(this.deadline, tellAt)) - now);
-      }
-    } finally {
-      watch.close();
-    }
-  }
-
-  #look(name: string): Outcome | "wants up" | "wants down" {
-    if (!this.#visits.enter(name)) return "in trouble";
-    const { status, trouble } = readStatus(this.#system, isRecord);
-    if (trouble?.isGone === true) return "gone";
-    if (status === undefined) {
-      this.#visits.failFor(name, trouble);
-      return "in trouble";
-    }
-    // Without a process, but about to run finish: not yet.
-    if (status.pid === 0 && status.phase !== "finish" && !this.#untilGone) return "down";
-    return status.want === "d" ? "wants down" : "wants up";
-  }
-
-  /** False: it could not be told. */
-  kill(name: string): boolean {
-    if (!this.#visits.enter(name)) return false;
-    const obstacle = tell(this.#system, "k");
-    if (obstacle !== undefined && !obstacle.isGone) {
-      this.#visits.failFor(name, obstacle);
-      return false;
-    }
-    this.#visits.say(`${name}: killed.`);
-    return true;
-  }
-}
-
-function isRecord(bytes: number): boolean {
-  return bytes === shortStatusBytes || bytes >= statusBytes;
 }
