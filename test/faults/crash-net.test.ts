@@ -66,7 +66,7 @@ async function endsWell(stage: Stage, runsv: Running): Promise<void> {
 }
 
 suite("the crash net", { concurrency: 3 }, () => {
-  suite("runsv", { concurrency: 12 }, () => {
+  suite("runsv (differs: runsv-restarts-in-place)", { concurrency: 12 }, () => {
     for (const kind of kinds) {
       staged(`${kind}: service, log service, pipe, state and queued commands survive`, faultyBuild, async (stage) => {
         const runsv = await superviseWriter(stage, faulty(stage));

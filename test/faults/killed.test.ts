@@ -47,7 +47,7 @@ function supervisors(stage: Stage): { readonly pid: number; readonly name: strin
 }
 
 staged(
-  `${kills} kills at random moments under load`,
+  `${kills} kills at random moments under load (differs: runsv-adopts, runsvdir-adopts)`,
   releaseBuild,
   async (stage, context) => {
     const random = randomFrom(context);

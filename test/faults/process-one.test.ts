@@ -32,7 +32,7 @@ function story(machine: Machine): readonly string[] {
   return machine.console.filter((line) => !line.endsWith(", restarting in place."));
 }
 
-suite("process 1", { concurrency: 2 }, () => {
+suite("process 1 (differs: runit-restarts-in-place)", { concurrency: 2 }, () => {
   staged(
     `${faults} faults later it runs the same stage with the same children`,
     faultyBuild,

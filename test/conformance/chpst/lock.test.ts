@@ -22,6 +22,18 @@ import {
 } from "./scenes.ts";
 
 stories("chpst", (story) => {
+  story(
+    "87 on standard error",
+    "no message is written into the lock file, though descriptor 2 was free",
+    async (stage) => {
+      const { code } = await chpst(stage, "-l lk nosuch", { via: shell("exec 2>&-") });
+      assert.equal(code, 111);
+      const message = "chpst: fatal: unable to run: nosuch: file does not exist\n";
+      assert.equal(stage.read("lk"), stage.isOurs ? "" : message);
+    },
+    { differs: "chpst-lock-on-stderr" },
+  );
+
   story(87, "a lock is a file of its owner's, open in the program", async (stage) => {
     for (const option of ["-l", "-L"]) {
       const running = starts(stage, `${option} lk sleep 1000`);

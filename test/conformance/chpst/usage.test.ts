@@ -159,6 +159,20 @@ stories("chpst", (story) => {
     showsUsage,
   );
 
+  story(
+    "113b",
+    "what it is under a name of nobody's",
+    async (stage) => {
+      environment(stage, { K: "v" });
+      // The reference is chpst under every name that it does not know.
+      fs.symlinkSync(stage.program("envdir"), stage.at("mine"));
+      assertPrints(await stage.run(stage.at("mine"), ["E", "sh", "-c", "echo $K"]), "v\n");
+      fs.symlinkSync(fs.realpathSync(stage.program("chpst")), stage.at("denvdir"));
+      assertPrints(await stage.run(stage.at("denvdir"), ["E", "sh", "-c", "echo $K"]), "v\n");
+    },
+    { only: "ours", differs: "chpst-tool-names" },
+  );
+
   story(113, "called denvdir it is envdir", async (stage) => {
     environment(stage, { K: "v" });
     assertPrints(await runAs(stage, "denvdir", ["E", "sh", "-c", "echo $K"]), "v\n");

@@ -75,6 +75,15 @@ suite("a running service", () => {
     assert.equal(machine.log.filter((line) => line === "./run starts").length, 2);
   });
 
+  test("to which a signal cannot be sent is not said to have got it (differs: runsv-failed-signals)", () => {
+    const machine = machineWith({ run: sleeper });
+    machine.refuses = (call) => (call === "kill 15" ? 1 : 0);
+    machine.after(5000, () => machine.tell(control, "t"));
+    assert.equal(play(machine), -1);
+    assert.match(machine.stderr, /warning: unable to send SIGTERM to \.\/run \(pid \d+\): permission denied\n/);
+    assert.equal(stat(machine), "run\n");
+  });
+
   test("killed while it ignores TERM, has its finish run once", () => {
     const machine = machineWith({ run: stubborn, finish: endsAfter(10, 0) });
     machine.after(2000, () => machine.tell(control, "x"));
@@ -153,7 +162,7 @@ suite("a log service", () => {
     assert.deepEqual(lines, ["last words\n"]);
   });
 
-  test("that was resting when its service ended is started once more to read what is left", () => {
+  test("that was resting when its service ended is started once more to read what is left (differs: runsv-log-drains)", () => {
     const lines: string[] = [];
     let starts = 0;
     const reading = reader(lines);

@@ -267,3 +267,22 @@ suite("current is a directory instead of a link", () => {
     assert.equal(gaps, 1);
   });
 });
+
+suite("two switches at once (differs: runsvchdir-one-at-a-time)", () => {
+  test("the second one waits until the first has let go of the directory", () => {
+    const scene = new Scene();
+    const release = scene.lockElsewhere(sets);
+    assert.throws(() => runsvchdir(["runsvchdir", "single"], scene), /it would wait/);
+    assert.equal(scene.state, "current>default");
+    release();
+    assert.equal(scene.play("single"), "0");
+  });
+
+  test("a set cannot be called as the link is on its way", () => {
+    for (const name of ["current.new", "current.new/"]) {
+      const scene = new Scene({ "current.new": "single" });
+      assert.equal(scene.play(name), `${name}: must not be called so.`);
+      assert.equal(scene.state, "current>default current.new>single");
+    }
+  });
+});

@@ -62,6 +62,20 @@ suite("utmpset", () => {
     ]);
   });
 
+  test("takes the lock of login as well as that of the original (differs: utmpset-both-locks)", () => {
+    for (const [call, file] of [
+      ["fcntl", "utmp"],
+      ["flock", "utmp"],
+    ] as const) {
+      const machine = newMachine();
+      machine.refuses = (name) => (name === call ? 37 : 0);
+      assert.deepEqual(play(machine, "tty5"), [
+        111,
+        `utmpset: fatal: unable to lock: /var/run/${file}: no locks available\n`,
+      ]);
+    }
+  });
+
   test("when the n-th call fails, wtmp is as it was or whole, and no record of utmp is torn", () => {
     const ordinary = newMachine();
     ordinary.file(wtmp, "old");
