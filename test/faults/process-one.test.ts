@@ -99,7 +99,8 @@ suite("process 1 (differs: runit-restarts-in-place)", { concurrency: 2 }, () => 
               const machine = await boot(stage, { 1: "echo one", 2: "echo two; exit 3", 3: "echo three" }, { env });
               assert.equal(await machine.end(), "halt", machine.console.join("\n"));
               for (const word of ["one", "two", "three"]) {
-                const times = machine.console.filter((line) => line === word).length;
+                // What it says of the fault comes in pieces, between which a stage may write.
+                const times = machine.console.join("\n").split(word).length - 1;
                 assert.equal(times, 1, `${word}, fault before call ${n}\n${machine.console.join("\n")}`);
               }
               if (n <= fewestCalls) assert.equal(restartsOf(machine), 1, `${n}`);
