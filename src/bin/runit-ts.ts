@@ -59,11 +59,15 @@ function programOf(name: string, system: System): string {
 }
 
 function isTool(name: string): boolean {
-  return ` ${chpstNames} `.includes(` ${name} `) && name !== "";
+  return isAmong(chpstNames, name);
 }
 
 function isProgram(name: string): boolean {
-  return ` ${programs} `.includes(` ${name} `) && name !== "";
+  return isAmong(programs, name);
+}
+
+function isAmong(names: string, name: string): boolean {
+  return ` ${names} `.includes(` ${name} `) && name !== "";
 }
 
 /** The first program's name on the chain of links by which this was executed; "": none. */
@@ -82,7 +86,7 @@ function run(program: string, args: readonly string[], system: System): number {
   const called = String(args[0] ?? "");
   switch (program) {
     case "chpst":
-      return runTool(args, system);
+      return launch({ run: chpst, failure: 111 }, "chpst", args, system);
     case "envdir":
       return launch({ run: envdir, failure: 111 }, "chpst", args, system);
     case "envuidgid":
@@ -121,12 +125,6 @@ function run(program: string, args: readonly string[], system: System): number {
     default:
       return launch({ run: sv, failure: 100 }, baseName(called), args, system);
   }
-}
-
-/** chpst under a name that it takes for one of its others, such as denvdir. */
-function runTool(args: readonly string[], system: System): number {
-  const name = toolName(String(args[0] ?? ""));
-  return isTool(name) ? run(name, args, system) : launch({ run: chpst, failure: 111 }, "chpst", args, system);
 }
 
 main();

@@ -31,7 +31,8 @@ export function chpst(args: readonly string[], system: System): number {
     system.writeText(2, `usage: ${toolName(called)}${chpstSyntax}`);
     return 100;
   }
-  const { program, argument } = changes;
+  const { argument } = changes;
+  const program = String(args[argument] ?? "");
   if (changes.argv0 !== undefined) system.setArgument(argument, changes.argv0);
   const files = candidates(program, system.environment("PATH")); // not the one that -e may set
 
@@ -69,7 +70,6 @@ export function chpst(args: readonly string[], system: System): number {
 
 /** What was asked for; undefined or 0: nothing. */
 class Changes {
-  program = "";
   /** Place of the program's name in the list of arguments. */
   argument = 0;
   argv0: string | undefined = undefined;
@@ -198,9 +198,7 @@ function parse(args: readonly string[], system: System): Changes | undefined {
         ? "option takes no argument -- no-new-privs"
         : `illegal option -- ${word}`;
   if (complaint !== "") system.writeText(2, `${name}: ${complaint}\n`);
-  const program = options.rest[0];
-  if (complaint !== "" || program === undefined) return undefined;
-  changes.program = program;
+  if (complaint !== "" || options.rest.length === 0) return undefined;
   changes.argument = args.length - options.rest.length;
   return changes;
 }

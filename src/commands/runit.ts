@@ -2,10 +2,10 @@
 
 import { decodeBoot, encodeBoot } from "../core/boot/handover.ts";
 import type { Boot, BootAction, BootHappening, Stage } from "../core/boot/stages.ts";
-import { newBoot, reactBoot, scriptOf } from "../core/boot/stages.ts";
+import { askScript, newBoot, reactBoot, scriptOf } from "../core/boot/stages.ts";
 import { describeVersion } from "../core/process/names.ts";
 import { describeError, ESRCH } from "../core/text/errors.ts";
-import { askScript, isExecutable, wantsSync } from "../directories/boot.ts";
+import { isExecutable, wantsSync } from "../directories/boot.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { RebootCommand, System } from "../system/system.ts";
 import { openNonblocking, openNoTerminal, openReadWrite, openWrite, plainChild } from "../system/system.ts";

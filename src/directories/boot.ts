@@ -5,7 +5,6 @@ import { orFail } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
 import { openCreate, openNonblocking, openTruncate, openWrite } from "../system/system.ts";
 
-export const askScript = "/etc/runit/ctrlaltdel";
 const noSync = "/etc/runit/nosync";
 const armed = 0o100;
 

@@ -22,11 +22,11 @@ export class FileContent {
     this.length = 0;
     const fd = this.#system.open(path, openRead + openNonblocking, 0);
     if (fd < 0) return -fd;
-    let result = this.#system.readAfter(fd, this.bytes, 0);
+    let result = this.#system.read(fd, this.bytes);
     while (result > 0) {
       this.length += result;
       if (this.length === this.bytes.length) this.#grow();
-      result = this.#system.readAfter(fd, this.bytes, this.length);
+      result = this.#system.read(fd, this.bytes.subarray(this.length));
     }
     this.#system.close(fd);
     if (result < 0) this.length = 0;

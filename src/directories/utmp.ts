@@ -14,8 +14,7 @@ const wtmpFlags = openWrite + openAppend + openCreate + openNonblocking;
 export function endLogin(system: System, line: string, nowSeconds: number): number {
   if (line.length > maxLineBytes) throw new SystemError(`unable to logout line ${line} in utmp: name too long`, 0);
   const fd = orFail(system.open(utmp, openReadWrite + openNonblocking, 0), `unable to open ${utmp}`);
-  orFail(system.awaitLock(fd), `unable to lock: ${utmp}`);
-  orFail(system.awaitRecordLock(fd), `unable to lock: ${utmp}`); // that of login and its like
+  lock(system, fd, `unable to lock: ${utmp}`);
   const record = new Uint8Array(utmpBytes);
   for (let offset = 0; ; offset += utmpBytes) {
     if (system.readAt(fd, record, offset) !== utmpBytes) break;
@@ -32,8 +31,7 @@ export function endLogin(system: System, line: string, nowSeconds: number): numb
 /** Appends the logout to the history. 0, or -errno: then the history is as it was. Throws SystemError. */
 export function recordLogout(system: System, line: string, nowSeconds: number): number {
   const fd = orFail(system.open(wtmp, wtmpFlags, 0o600), `unable to open ${wtmp}`);
-  orFail(system.awaitLock(fd), `unable to lock ${wtmp}`);
-  orFail(system.awaitRecordLock(fd), `unable to lock ${wtmp}`);
+  lock(system, fd, `unable to lock ${wtmp}`);
   const before = system.statFd(fd).bytes;
   const record = encodeLogout(line, nowSeconds);
   const written = system.write(fd, record, 0, record.length);
@@ -44,4 +42,10 @@ export function recordLogout(system: System, line: string, nowSeconds: number): 
   }
   system.close(fd);
   return result;
+}
+
+/** The lock of the original, and that of login and its like. */
+function lock(system: System, fd: number, doing: string): void {
+  orFail(system.awaitLock(fd), doing);
+  orFail(system.awaitRecordLock(fd), doing);
 }

@@ -204,9 +204,6 @@ export class PosixSystem extends System {
   override read(fd: number, into: Uint8Array): number {
     return posix_read(fd, into, 0, into.length);
   }
-  override readAfter(fd: number, into: Uint8Array, from: number): number {
-    return posix_read(fd, into, from, into.length);
-  }
   override readAt(fd: number, into: Uint8Array, offset: number): number {
     return posix_read_at(fd, into, offset);
   }

@@ -168,8 +168,6 @@ export abstract class System {
   abstract open(path: string, flags: number, mode: number): number;
   abstract close(fd: number): number;
   abstract read(fd: number, into: Uint8Array): number;
-  /** Reads behind the first `from` bytes of `into`. */
-  abstract readAfter(fd: number, into: Uint8Array, from: number): number;
   abstract readAt(fd: number, into: Uint8Array, offset: number): number;
   abstract write(fd: number, bytes: Uint8Array, from: number, to: number): number;
   abstract writeText(fd: number, text: string): number;

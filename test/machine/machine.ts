@@ -528,9 +528,6 @@ export class Machine extends System {
     } else file.position += text.length;
     return copyText(text, into);
   }
-  override readAfter(fd: number, into: Uint8Array, from: number): number {
-    return this.read(fd, into.subarray(from));
-  }
   override readAt(fd: number, into: Uint8Array, offset: number): number {
     const fault = this.#fault("pread");
     if (fault !== 0) return -fault;

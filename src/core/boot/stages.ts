@@ -60,9 +60,9 @@ export interface BootReaction {
   readonly actions: readonly BootAction[];
 }
 
-export const restMilliseconds = 5000;
+const restMilliseconds = 5000;
 const stopMilliseconds = 5000;
-const askScript = "/etc/runit/ctrlaltdel";
+export const askScript = "/etc/runit/ctrlaltdel";
 
 export function scriptOf(stage: Stage): string {
   return `/etc/runit/${stage}`;
@@ -104,7 +104,7 @@ export function reactBoot(boot: Boot, heard: BootHappening, now: number): BootRe
 // ── the end of a stage ──
 
 function end(boot: Boot, waitStatus: number, now: number): BootReaction {
-  if (boot.phase === "stopping" || boot.phase === "killed") return leave(boot, [], 3);
+  if (isStopping(boot)) return leave(boot, [], 3);
   const hasCrashed = waitStatus % 128 !== 0;
   const code = Math.floor(waitStatus / 256) % 256;
   if (!hasCrashed && code === 0) return leave(boot, [], nextOf(boot.stage));
@@ -149,6 +149,11 @@ function isReady(boot: Boot): boolean {
   return boot.stage === 2 && boot.phase === "running" && boot.pid !== 0 && boot.askingPid === 0;
 }
 
+/** Another request comes too late. */
+function isStopping(boot: Boot): boolean {
+  return boot.phase === "stopping" || boot.phase === "killed";
+}
+
 function tooEarlyOrLate(boot: Boot): BootReaction {
   return { next: boot, actions: [{ kind: "warn", text: "signals only work in stage 2." }] };
 }
@@ -156,8 +161,7 @@ function tooEarlyOrLate(boot: Boot): BootReaction {
 function hearContinued(boot: Boot, isArmed: boolean, now: number): BootReaction {
   if (boot.stage !== 2) return tooEarlyOrLate(boot);
   if (isReady(boot)) return isArmed ? stop(boot, [], now) : { next: { ...boot, wasContinued: false }, actions: [] };
-  const isTooLate = boot.phase === "stopping" || boot.phase === "killed";
-  return { next: isTooLate ? boot : { ...boot, wasContinued: true }, actions: [] };
+  return { next: isStopping(boot) ? boot : { ...boot, wasContinued: true }, actions: [] };
 }
 
 function hearInterrupted(boot: Boot, hasScript: boolean): BootReaction {
@@ -167,8 +171,7 @@ function hearInterrupted(boot: Boot, hasScript: boolean): BootReaction {
     if (!hasScript) return { next, actions: [] };
     return { next, actions: [{ kind: "say", text: "ctrl-alt-del request..." }, { kind: "ask" }] };
   }
-  const isTooLate = boot.phase === "stopping" || boot.phase === "killed";
-  return { next: isTooLate ? boot : { ...boot, wasInterrupted: true }, actions: [] };
+  return { next: isStopping(boot) ? boot : { ...boot, wasInterrupted: true }, actions: [] };
 }
 
 function endAsking(boot: Boot, waitStatus: number, isArmed: boolean, now: number): BootReaction {

@@ -1,10 +1,11 @@
 // How an account is written: `user`, `user:group:group…`, or in numbers `:uid:gid:gid…`. chpst(8).
 
+import { parseWord } from "../text/numbers.ts";
+
 /** Further groups are ignored in the form of names, as they always were; in numbers they are an error. */
 const maxGroups = 60;
 /** A last group that stands for all of which the user is a member. No group file can have it: its lines do not begin so. */
 const allGroups = "+";
-const numbersBelow = 4294967296;
 
 export interface AccountNames {
   readonly kind: "names";
@@ -38,22 +39,11 @@ export function parseAccount(text: string): AccountText {
   }
   const numbers: number[] = [];
   for (const word of words.slice(1)) {
-    const number = parseWrapping(word);
-    if (number < 0) return { kind: "malformed" };
-    numbers.push(number);
+    const number = parseWord(word);
+    if (number === undefined) return { kind: "malformed" };
+    numbers.push(number.low); // reduced to 32 bits, as the C type has always done
   }
   const uid = numbers[0];
   if (uid === undefined || numbers.length < 2 || numbers.length > maxGroups + 1) return { kind: "malformed" };
   return { kind: "numbers", uid, gids: numbers.slice(1) };
-}
-
-/** Decimal digits, reduced to 32 bits as the C type has always done; none: 0. Negative: something else. */
-function parseWrapping(word: string): number {
-  let id = 0;
-  for (let i = 0; i < word.length; i++) {
-    const digit = word.charCodeAt(i) - 48;
-    if (digit < 0 || digit > 9) return -1;
-    id = (id * 10 + digit) % numbersBelow;
-  }
-  return id;
 }
