@@ -12,7 +12,7 @@ SERVICE_DIRECTORY ?= /etc/service/
 # The flags of runit-init: /run/runit.stopit and /run/runit.reboot (Debian).
 STOP_FLAG ?= /etc/runit/stopit
 REBOOT_FLAG ?= /etc/runit/reboot
-PROGRAMS := chpst envdir envuidgid pgrphack runit runit-init runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid softlimit \
+PROGRAMS := chpst envdir envuidgid pgrphack runit runit-container runit-init runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid softlimit \
   sv svlogd svwaitdown svwaitup utmpset
 
 # Under these names there are programs of daemontools, one of which (setlock) means the opposite: installed only if asked for.

@@ -6,6 +6,7 @@ import { envdir } from "../commands/envdir.ts";
 import { envuidgid } from "../commands/envuidgid.ts";
 import { pgrphack } from "../commands/pgrphack.ts";
 import { runit } from "../commands/runit.ts";
+import { runitContainer } from "../commands/runit-container.ts";
 import { runitInit } from "../commands/runit-init.ts";
 import { runsv } from "../commands/runsv.ts";
 import { runsvchdir } from "../commands/runsvchdir.ts";
@@ -27,7 +28,7 @@ import type { System } from "../system/system.ts";
 
 const self = "runit-ts";
 const programs =
-  "chpst envdir envuidgid init pgrphack runit runit-init runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid " +
+  "chpst envdir envuidgid init pgrphack runit runit-container runit-init runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid " +
   "softlimit sv svlogd svwaitdown svwaitup utmpset";
 /** What chpst is too, by these names. */
 const chpstNames = "envdir envuidgid pgrphack setlock setuidgid softlimit";
@@ -95,6 +96,8 @@ function run(program: string, args: readonly string[], system: System): number {
       return launch({ run: pgrphack, failure: 111 }, "chpst", args, system);
     case "runit":
       return launch({ run: runit, failure: 111 }, "- runit", args, system);
+    case "runit-container":
+      return launch({ run: runitContainer, failure: 111 }, "runit-container", args, system);
     case "init":
     case "runit-init":
       return launch({ run: runitInit, failure: 111 }, "init", args, system);

@@ -1,7 +1,7 @@
 // runsv(8): starts and supervises one service, and its log service where there is one.
 
 import { supervise } from "../engine/engine.ts";
-import { lockMilliseconds, Supervisor } from "../engine/supervisor.ts";
+import { lockMilliseconds, Setting, Supervisor } from "../engine/supervisor.ts";
 import { SystemError } from "../system/errors.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { System } from "../system/system.ts";
@@ -21,7 +21,7 @@ export function runsv(args: readonly string[], system: System): number {
     const changed = system.chdir(directory);
     if (changed < 0) throw new SystemError("unable to change to directory", -changed);
   }
-  const supervisor = new Supervisor(system, program, "");
+  const supervisor = new Supervisor(system, program, new Setting(""));
   if (kept === undefined || !supervisor.resume(kept)) {
     supervisor.claim();
     while (!supervisor.claimLog()) if (isToldToEnd(system)) return 0;

@@ -149,9 +149,9 @@ class Tree {
 
   #polled(): readonly Polled[] {
     const fds: Polled[] = [];
-    if (this.#scanDirectory.inotify >= 0) fds.push({ fd: this.#scanDirectory.inotify, endOnly: false });
-    if (this.#log.fd >= 0) fds.push({ fd: this.#log.fd, endOnly: false });
-    for (const fd of this.#adopted.values()) fds.push({ fd, endOnly: false });
+    if (this.#scanDirectory.inotify >= 0) fds.push({ fd: this.#scanDirectory.inotify, awaits: "data" });
+    if (this.#log.fd >= 0) fds.push({ fd: this.#log.fd, awaits: "data" });
+    for (const fd of this.#adopted.values()) fds.push({ fd, awaits: "data" });
     return fds;
   }
 

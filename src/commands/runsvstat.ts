@@ -4,7 +4,7 @@ import { describeMisuse, parseOptions } from "../core/process/options.ts";
 import { describeOldState } from "../core/supervise/report.ts";
 import { statusBytes } from "../core/supervise/status.ts";
 import { ENOENT } from "../core/text/errors.ts";
-import { normallyUp, readStatus } from "../directories/supervised.ts";
+import { besideIt, normallyUp, readStatus } from "../directories/supervised.ts";
 import { Visits } from "../directories/visits.ts";
 import type { System } from "../system/system.ts";
 
@@ -33,7 +33,7 @@ function report(name: string, system: System, visits: Visits): boolean {
     visits.fail(`${name}: unable to stat down`, -isUp);
     return false;
   }
-  const { status, trouble } = readStatus(system, (bytes) => bytes === statusBytes);
+  const { status, trouble } = readStatus(system, besideIt, (bytes) => bytes === statusBytes);
   if (status === undefined) {
     visits.failFor(name, trouble);
     return false;

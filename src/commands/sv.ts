@@ -10,8 +10,8 @@ import { statusBytes } from "../core/supervise/status.ts";
 import { describeError, ENOENT } from "../core/text/errors.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
 import { glanceMilliseconds, pollMilliseconds, StateWatch } from "../directories/state-watch.ts";
-import type { Trouble } from "../directories/supervised.ts";
-import { normallyUp, openOk, readStatus, tell } from "../directories/supervised.ts";
+import type { Reading, Trouble } from "../directories/supervised.ts";
+import { besideIt, findState, normallyUp, openOk, readStatus, tell } from "../directories/supervised.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
 import { openDirectory, openRead, plainChild } from "../system/system.ts";
@@ -104,6 +104,8 @@ class Pending {
   readonly name: string;
   /** Status before it was told. */
   readonly before: StatusRecord;
+  /** Where its state is, as seen from its directory. */
+  readonly state: string;
   /** Of its supervise directory; -1: not watched. */
   watch = -1;
   /** Its end says that runsv is gone; -1: not watched. */
@@ -117,9 +119,10 @@ class Pending {
   pause = pollMilliseconds;
   isDone = false;
 
-  constructor(name: string, before: StatusRecord, okFd: number) {
+  constructor(name: string, before: StatusRecord, state: string, okFd: number) {
     this.name = name;
     this.before = before;
+    this.state = state;
     this.okFd = okFd;
   }
 }
@@ -132,6 +135,9 @@ class Session {
   readonly #startedAt: number;
   readonly #hasColour: boolean;
   #nowSeconds: number;
+  /** Where the state is of the service entered last. */
+  #state = besideIt;
+  #stateName = "";
   #errors = 0;
   #out = "";
 
@@ -185,7 +191,7 @@ class Session {
       this.#say("\n");
       return 1;
     }
-    const { status, trouble } = readStatus(this.#system, isRecord);
+    const { status, trouble } = this.#read();
     if (status === undefined) {
       this.#fail(describe(name, trouble));
       this.#say("\n");
@@ -202,12 +208,12 @@ class Session {
     const { errno } = this.#system.stat("log", true);
     if (errno === ENOENT) return;
     this.#say("; ");
-    const entered = this.#system.chdir("log");
+    const entered = this.#enterLog(name);
     if (entered < 0) {
       this.#fail(`warning: ${name}/log: unable to change directory: ${describeError(-entered)}`);
       return;
     }
-    const { status, trouble } = readStatus(this.#system, isRecord);
+    const { status, trouble } = this.#read();
     if (status === undefined) this.#fail(describe(`${name}/log`, trouble));
     else this.#say(this.#coloured(this.#stateOf("log", status), status));
   }
@@ -223,7 +229,7 @@ class Session {
     const { members, code } = this.#members(name);
     let log = "";
     if (this.#system.stat("log", true).errno !== ENOENT) {
-      const entered = this.#system.chdir("log");
+      const entered = this.#enterLog(name);
       if (entered < 0) {
         this.#errors++;
         log = describeTrouble("log", `unable to change directory: ${describeError(-entered)}`);
@@ -234,7 +240,7 @@ class Session {
   }
 
   #members(name: string): { readonly members: string; readonly code: number } {
-    const { status, trouble } = readStatus(this.#system, isRecord);
+    const { status, trouble } = this.#read();
     if (status === undefined) {
       this.#errors++;
       return {
@@ -270,13 +276,14 @@ class Session {
     }
     const before = this.#tell(name, request.bytes, request.bytes.startsWith("x"));
     if (before === undefined || !isAwaited) return undefined;
-    return new Pending(name, before, withOk ? openOk(this.#system) : -1);
+    return new Pending(name, before, this.#state, withOk ? openOk(this.#system, this.#state) : -1);
   }
 
   /** Sends the bytes to the service whose directory is the working directory; answers the status it had before. */
   #tell(name: string, bytes: string, mayBeGone: boolean): StatusRecord | undefined {
-    const { status, trouble } = readStatus(this.#system, isRecord);
-    const obstacle = status === undefined ? trouble : mustSend(bytes, status) ? tell(this.#system, bytes) : undefined;
+    const { status, trouble } = this.#read();
+    const obstacle =
+      status === undefined ? trouble : mustSend(bytes, status) ? tell(this.#system, this.#state, bytes) : undefined;
     if (obstacle === undefined) return status;
     if (obstacle.isGone && mayBeGone) this.#say(`ok: ${name}: runsv not running\n`);
     else this.#fail(`${describe(name, obstacle)}\n`);
@@ -307,11 +314,11 @@ class Session {
       let next = Math.min(deadline, now + lookMilliseconds);
       if (!watch.isOpen) next = Math.min(deadline, now + watch.nextGlance());
       for (const one of open) {
-        if (one.okFd >= 0) fds.push({ fd: one.okFd, endOnly: true });
+        if (one.okFd >= 0) fds.push({ fd: one.okFd, awaits: "end" });
         if (one.watch < 0 && watch.isOpen) next = Math.min(next, now + pollMilliseconds);
         if (one.askAt > 0) next = Math.min(next, one.askAt);
       }
-      if (watch.fd >= 0) fds.push({ fd: watch.fd, endOnly: false });
+      if (watch.fd >= 0) fds.push({ fd: watch.fd, awaits: "data" });
       const happenings = awaitHappenings(this.#system, { fds, milliseconds: Math.max(0, next - now) });
       this.#nowSeconds = this.#system.now().seconds;
       for (const happening of happenings) {
@@ -342,7 +349,7 @@ class Session {
 
   #watch(pending: readonly Pending[], watch: StateWatch): void {
     watch.open();
-    for (const one of pending) if (this.#enter(one.name) === 0) one.watch = watch.add();
+    for (const one of pending) if (this.#enter(one.name) === 0) one.watch = watch.add(one.state);
   }
 
   /** Looks whether it is satisfied, and says so; `isAgreed`: its check script has just agreed. */
@@ -354,7 +361,7 @@ class Session {
       this.#close(one);
       return;
     }
-    const { status, trouble } = readStatus(this.#system, isRecord);
+    const { status, trouble } = this.#read();
     if (status === undefined) {
       if (trouble?.isGone === true && request.bytes.startsWith("x")) this.#say(`ok: ${one.name}: runsv not running\n`);
       else this.#fail(`${describe(one.name, trouble)}\n`);
@@ -424,7 +431,7 @@ class Session {
     if (one.checkPid !== 0) this.#system.kill(one.checkPid, killSignal);
     this.#say(request.kills ? "kill: " : "timeout: ");
     const errno = this.#enter(one.name);
-    const { status, trouble } = readStatus(this.#system, isRecord);
+    const { status, trouble } = this.#read();
     if (errno !== 0)
       this.#fail(`fail: ${one.name}: unable to change to service directory: ${describeError(errno)}\n\n`);
     else if (status === undefined) this.#fail(`${describe(one.name, trouble)}\n\n`);
@@ -446,7 +453,23 @@ class Session {
     let result = this.#system.fchdir(this.#origin);
     if (result >= 0 && isPlain) result = this.#system.chdir(this.#serviceDirectory);
     if (result >= 0) result = this.#system.chdir(name);
+    this.#state = besideIt;
+    this.#stateName = baseName(name);
     return result < 0 ? -result : 0;
+  }
+  /** The same for its log service, from there. */
+  #enterLog(name: string): number {
+    const result = this.#system.chdir("log");
+    this.#state = besideIt;
+    this.#stateName = `${baseName(name)}.log`;
+    return result;
+  }
+  /** The status of what was entered last. */
+  #read(): Reading {
+    const reading = readStatus(this.#system, this.#state, isRecord);
+    if (reading.status !== undefined || this.#state !== besideIt) return reading;
+    this.#state = findState(this.#system, this.#serviceDirectory, this.#stateName);
+    return this.#state === besideIt ? reading : readStatus(this.#system, this.#state, isRecord);
   }
 
   /** "" when it cannot be told whether it is normally up. */

@@ -230,9 +230,9 @@ class Logger {
     return wait;
   }
 
-  #awaited(): { readonly fd: number; readonly endOnly: boolean }[] {
+  #awaited(): { readonly fd: number; readonly awaits: "data" | "end" }[] {
     // What a held directory has not taken yet is still in the pipe, which would be readable all the time.
-    return this.#input.hasEnded || this.#isAnyHeld() ? [] : [{ fd: 0, endOnly: false }];
+    return this.#input.hasEnded || this.#isAnyHeld() ? [] : [{ fd: 0, awaits: "data" }];
   }
 
   #hear(happenings: readonly Happening[]): void {

@@ -3,7 +3,7 @@
 import { describeMisuse, parseOptions } from "../core/process/options.ts";
 import { describeAge, shortStatusBytes, sinceOf } from "../core/supervise/status.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
-import { readStatus } from "../directories/supervised.ts";
+import { besideIt, readStatus } from "../directories/supervised.ts";
 import { Visits } from "../directories/visits.ts";
 import type { System } from "../system/system.ts";
 
@@ -41,7 +41,7 @@ function awaitAge(name: string, seconds: number, system: System, visits: Visits)
   let seenAt = 0;
   for (;;) {
     if (!visits.enter(name)) return "";
-    const { status, trouble } = readStatus(system, (bytes) => bytes >= shortStatusBytes);
+    const { status, trouble } = readStatus(system, besideIt, (bytes) => bytes >= shortStatusBytes);
     if (status === undefined) {
       visits.failFor(name, trouble);
       return "";

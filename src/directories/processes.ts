@@ -1,6 +1,7 @@
 // What /proc tells of processes that are not our children: who they are, and what their pipes are.
 
 import { isSameProcess, startTicksOf } from "../core/supervise/record.ts";
+import { leadingNumber } from "../core/text/numbers.ts";
 import type { Pipe, System } from "../system/system.ts";
 import { openRead, openReadWrite, openWrite } from "../system/system.ts";
 import { readStart } from "./text.ts";
@@ -15,6 +16,33 @@ export function isLiving(system: System, pid: number, bornBefore: number): boole
   if (pid === 0) return false;
   const stat = readStart(system, `/proc/${pid}/stat`, 1024);
   return stat !== "" && isSameProcess(startTicksOf(stat), system.ticksPerSecond, bornBefore);
+}
+
+/** All living processes that `pid` started, and those that they started, as far as /proc tells. */
+export function listDescendants(system: System, pid: number): readonly number[] {
+  const names: string[] = [];
+  system.list("/proc", names);
+  const parents = new Map<number, number>();
+  for (const name of names) {
+    const number = leadingNumber(name);
+    if (number === 0) continue;
+    const stat = readStart(system, `/proc/${name}/stat`, 400);
+    const words = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (words.length > 1 && words[0] !== "Z") parents.set(number, leadingNumber(String(words[1] ?? "")));
+  }
+  const found: number[] = [];
+  const among = new Set<number>();
+  among.add(pid);
+  for (let isMore = true; isMore; ) {
+    isMore = false;
+    for (const [child, parent] of parents) {
+      if (!among.has(parent) || among.has(child)) continue;
+      among.add(child);
+      found.push(child);
+      isMore = true;
+    }
+  }
+  return found;
 }
 
 /** Both ends of the pipe with this inode that one of the processes holds as one of its first descriptors. */

@@ -1,8 +1,11 @@
 // A service directory: run, finish, down, log, control/.
 
+import { parseStopSignal } from "../core/process/signals.ts";
+import type { SignalName } from "../core/supervise/service.ts";
 import { ENOENT } from "../core/text/errors.ts";
 import type { System } from "../system/system.ts";
 import { openNonblocking, openRead } from "../system/system.ts";
+import { readStart } from "./text.ts";
 
 type Warn = (text: string, errno: number) => void;
 
@@ -26,6 +29,11 @@ export function hasFinish(system: System, directory: string): boolean {
   if (fd < 0) return false;
   system.close(fd);
   return true;
+}
+
+/** What the file `stop-signal` says instead of TERM; undefined: there is none, or it names no signal that could end it. */
+export function readStopSignal(system: System, directory: string): SignalName | undefined {
+  return parseStopSignal(readStart(system, `${directory}stop-signal`, 32));
 }
 
 /** Whether control/BYTE is there and its owner may execute it. */

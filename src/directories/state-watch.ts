@@ -3,7 +3,7 @@
 
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
-import { openOk } from "./supervised.ts";
+import { besideIt, openOk } from "./supervised.ts";
 
 /** How long it is cheaper to look again than to watch. */
 export const glanceMilliseconds = 60;
@@ -40,9 +40,9 @@ export class StateWatch {
     this.#inotify = this.#system.inotifyOpen();
   }
   /** Watches the service whose directory is the working directory; answers the number it will be called by, or -errno. */
-  add(): number {
+  add(state: string): number {
     if (this.#inotify < 0) return this.#inotify;
-    return this.#system.inotifyAdd(this.#inotify, "supervise", inMovedTo + inDeleteSelf + inMoveSelf);
+    return this.#system.inotifyAdd(this.#inotify, state, inMovedTo + inDeleteSelf + inMoveSelf);
   }
   /** Numbers of those that have changed. */
   take(): readonly number[] {
@@ -79,13 +79,13 @@ export class StateWatch {
     }
     if (!this.#isOpen) {
       this.open();
-      this.#ok = openOk(this.#system);
-      this.#hasWord = this.add() >= 0; // whoever may not read the directory, may not watch it either
+      this.#ok = openOk(this.#system, besideIt);
+      this.#hasWord = this.add(besideIt) >= 0; // whoever may not read the directory, may not watch it either
       return; // to look at what came before
     }
     const fds: Polled[] = [];
-    if (this.#ok >= 0) fds.push({ fd: this.#ok, endOnly: true });
-    if (this.#inotify >= 0) fds.push({ fd: this.#inotify, endOnly: false });
+    if (this.#ok >= 0) fds.push({ fd: this.#ok, awaits: "end" });
+    if (this.#inotify >= 0) fds.push({ fd: this.#inotify, awaits: "data" });
     const longest = this.#hasWord ? milliseconds : Math.min(milliseconds, pollMilliseconds);
     for (const happening of awaitHappenings(this.#system, { fds, milliseconds: longest })) {
       if (happening.kind === "readable" && happening.fd === this.#inotify) this.take();

@@ -7,7 +7,7 @@ import type { Service } from "../core/supervise/service.ts";
 import type { StatusRecord } from "../core/supervise/status.ts";
 import { decodeStatus, describeStat, encodeStatus, statusBytes } from "../core/supervise/status.ts";
 import { textAt } from "../core/text/bytes.ts";
-import { EAGAIN, EEXIST, EINVAL } from "../core/text/errors.ts";
+import { EAGAIN, EEXIST, EINVAL, ENOENT } from "../core/text/errors.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
 import { openAppend, openCreate, openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
@@ -17,10 +17,10 @@ const maxLinkBytes = 255;
 
 export class SuperviseDirectory {
   readonly #system: System;
-  /** Path of the service directory, "" or ending in a slash. */
-  readonly #base: string;
-  /** "" or "log/". */
-  readonly #part: string;
+  /** Of the directory itself; "": there is none, the state is only in memory. */
+  readonly #directory: string;
+  /** How messages name it. */
+  readonly #name: string;
   readonly #warn: (text: string, errno: number) => void;
   #lock = -1;
   #control = -1;
@@ -31,10 +31,10 @@ export class SuperviseDirectory {
   #pidPublished = -1;
   #complained = false;
 
-  constructor(system: System, base: string, part: string, warn: (text: string, errno: number) => void) {
+  constructor(system: System, directory: string, name: string, warn: (text: string, errno: number) => void) {
     this.#system = system;
-    this.#base = base;
-    this.#part = part;
+    this.#directory = directory;
+    this.#name = name;
     this.#warn = warn;
   }
 
@@ -49,46 +49,49 @@ export class SuperviseDirectory {
 
   /** Makes the directory and opens the lock file. Throws SystemError. */
   create(): void {
+    if (this.#directory === "") return;
     const system = this.#system;
-    const path = `${this.#base}${this.#part}supervise`;
-    const made = system.mkdir(path, 0o700);
-    if (made === -EEXIST) this.#makeLinkTarget(path);
+    const made = system.mkdir(this.#directory, 0o700);
+    if (made === -EEXIST) this.#makeLinkTarget();
     this.#lock = orFail(
-      system.open(`${path}/lock`, openWrite + openAppend + openCreate, 0o600),
-      `unable to open ${this.#name("lock")}`,
+      system.open(this.#path("lock"), openWrite + openAppend + openCreate, 0o600),
+      `unable to open ${this.#name}/lock`,
     );
   }
 
   /** A dangling link (into a tmpfs, typically): its last component is made. */
-  #makeLinkTarget(path: string): void {
-    const link = this.#system.readlink(path);
+  #makeLinkTarget(): void {
+    const link = this.#system.readlink(this.#directory);
     if (link.errno === EINVAL) return; // a directory, or something the lock file will complain about
-    if (link.errno !== 0) throw new SystemError(`unable to readlink ./${this.#part}supervise`, link.errno);
+    if (link.errno !== 0) throw new SystemError(`unable to readlink ./${this.#name}`, link.errno);
     if (link.text.length > maxLinkBytes) {
-      throw new SystemError(`unable to readlink ./${this.#part}supervise: name too long`, 0);
+      throw new SystemError(`unable to readlink ./${this.#name}: name too long`, 0);
     }
-    const target = link.text.startsWith("/") ? link.text : `${this.#base}${this.#part}${link.text}`;
+    const above = this.#directory.slice(0, this.#directory.lastIndexOf("/") + 1);
+    const target = link.text.startsWith("/") ? link.text : `${above}${link.text}`;
     this.#system.mkdir(target, 0o700);
   }
 
   /** True once this process holds the lock; false while another does. Throws SystemError. */
   tryLock(): boolean {
+    if (this.#directory === "") return true;
     const result = this.#system.lock(this.#lock);
     if (result === -EAGAIN) return false;
-    orFail(result, `unable to lock ${this.#name("lock")}`);
+    orFail(result, `unable to lock ${this.#name}/lock`);
     return true;
   }
 
   /** Throws what a failed `tryLock` of a runsv that does not wait means. */
   complainAboutLock(): never {
-    throw new SystemError(`unable to lock ${this.#name("lock")}`, EAGAIN);
+    throw new SystemError(`unable to lock ${this.#name}/lock`, EAGAIN);
   }
 
   /** Makes and opens the control pipe. A writer of our own keeps it from ending after every command. */
   openControl(): void {
+    if (this.#directory === "") return;
     const system = this.#system;
-    const name = this.#name("control");
-    const path = `${this.#base}${name}`;
+    const name = `${this.#name}/control`;
+    const path = this.#path("control");
     system.mkfifo(path, 0o600);
     const found = system.stat(path, true);
     if (found.errno !== 0) throw new SystemError(`unable to stat ${name}`, found.errno);
@@ -99,15 +102,16 @@ export class SuperviseDirectory {
 
   /** Comes last: an open reader of `ok` tells sv that runsv lives. */
   openOk(): void {
-    const name = this.#name("ok");
-    const path = `${this.#base}${name}`;
+    if (this.#directory === "") return;
+    const path = this.#path("ok");
     this.#system.mkfifo(path, 0o600);
-    this.#ok = orFail(this.#system.open(path, openRead + openNonblocking, 0), `unable to read ${name}`);
+    this.#ok = orFail(this.#system.open(path, openRead + openNonblocking, 0), `unable to read ${this.#name}/ok`);
   }
 
   /** Whom an earlier runsv left behind; undefined: nobody, or nothing is known. Opens the record for the children. */
   openRecord(): ChildRecord | undefined {
-    this.#record = this.#system.open(`${this.#base}${this.#name("child")}`, openReadWrite + openCreate, 0o600);
+    if (this.#directory === "") return undefined;
+    this.#record = this.#system.open(this.#path("child"), openReadWrite + openCreate, 0o600);
     if (this.#record < 0) return undefined; // no record, no adoption: as the original
     const bytes = new Uint8Array(recordBytes);
     return this.#system.read(this.#record, bytes) === recordBytes ? decodeRecord(bytes) : undefined;
@@ -143,7 +147,8 @@ export class SuperviseDirectory {
   }
 
   #readFile(file: string, into: Uint8Array): number {
-    const fd = this.#system.open(`${this.#base}${this.#name(file)}`, openRead + openNonblocking, 0);
+    if (this.#directory === "") return -ENOENT;
+    const fd = this.#system.open(this.#path(file), openRead + openNonblocking, 0);
     if (fd < 0) return fd;
     const length = this.#system.read(fd, into);
     this.#system.close(fd);
@@ -166,6 +171,7 @@ export class SuperviseDirectory {
   }
 
   #write(service: Service): boolean {
+    if (this.#directory === "") return true;
     if (service.pid !== this.#pidPublished) {
       const text = service.pid === 0 ? "" : `${service.pid}\n`;
       if (!this.#replaced("pid", this.#system.replaceText(this.#path("pid.new"), this.#path("pid"), text))) {
@@ -186,7 +192,7 @@ export class SuperviseDirectory {
     if (this.#complained) return false;
     const step = Math.floor(-result / 1000);
     const errno = -result - step * 1000;
-    const name = this.#name(file);
+    const name = `${this.#name}/${file}`;
     if (step === 3) this.#warn(`unable to rename ${file}.new to ${name}`, errno);
     else if (step === 2) this.#warn(`unable to write ${name}.new${errno === 0 ? ": partial write." : ""}`, errno);
     else this.#warn(`unable to open ${name}.new`, errno);
@@ -206,6 +212,13 @@ export class SuperviseDirectory {
     this.#pidPublished = handed[5] ?? -1;
     this.keep();
   }
+  close(): void {
+    for (const fd of [this.#lock, this.#control, this.#controlWriter, this.#ok, this.#record]) {
+      if (fd < 0) continue;
+      this.#system.keepFd(fd, false);
+      this.#system.close(fd);
+    }
+  }
   /** From now on a restart in place inherits the descriptors. */
   keep(): void {
     for (const fd of [this.#lock, this.#control, this.#controlWriter, this.#ok, this.#record]) {
@@ -213,10 +226,7 @@ export class SuperviseDirectory {
     }
   }
 
-  #name(file: string): string {
-    return `${this.#part}supervise/${file}`;
-  }
   #path(file: string): string {
-    return `${this.#base}${this.#part}supervise/${file}`;
+    return `${this.#directory}/${file}`;
   }
 }

@@ -1,16 +1,17 @@
 // One service with its log service, supervised: hears what happens to them, asks core what follows, and does it.
 // The engine holds any number of these (engine.ts).
 
+import { numberOf } from "../core/process/signals.ts";
 import { decodeService, encodeService } from "../core/supervise/handover.ts";
 import type { ChildRecord } from "../core/supervise/record.ts";
 import type { Happening, Role, Service, SignalName } from "../core/supervise/service.ts";
-import { maxSteps, newService } from "../core/supervise/service.ts";
+import { isOver as isServiceOver, maxSteps, newService } from "../core/supervise/service.ts";
 import { sinceOf } from "../core/supervise/status.ts";
 import type { Deed, Supervision } from "../core/supervise/supervision.ts";
 import { isOver, react } from "../core/supervise/supervision.ts";
 import { describeFatal, describeWarning } from "../core/text/messages.ts";
 import { isLiving, readBootId, reopenPipe } from "../directories/processes.ts";
-import { hasControlScript, hasFinish, hasLogService, startsDown } from "../directories/service.ts";
+import { hasControlScript, hasFinish, hasLogService, readStopSignal, startsDown } from "../directories/service.ts";
 import { SuperviseDirectory } from "../directories/supervise.ts";
 import { SystemError } from "../system/errors.ts";
 import type { Pipe, Polled, Spawned, SpawnPlan, SpawnStep, System } from "../system/system.ts";
@@ -50,12 +51,50 @@ class Child {
   }
 }
 
+/** How a service is supervised; what runsv does is the default. */
+export class Setting {
+  /** Path of the service directory, "" or ending in a slash. */
+  readonly base: string;
+  /** State directories of the service and of its log service; "": nowhere, it is only in memory. */
+  state: string;
+  logState: string;
+  /** Each process leads a session, and so a process group. */
+  inOwnSessions = false;
+  /** Where a service without log service writes, and what else writes to standard error; -1: inherited. */
+  stdout = -1;
+  stderr = -1;
+  /** As in a SpawnPlan. */
+  variables: readonly string[] = [];
+  stopSignal: SignalName = "TERM";
+  /** Called before each start: what it sets here counts already. */
+  prepare: (() => void) | undefined = undefined;
+  /** It is told when the state has changed, and keeps it; otherwise we keep it for a restart in place of our own. */
+  changed: (() => void) | undefined = undefined;
+  /** Told of every end of ./run (as waitpid(2) has it; negative: unknown), answers whether it was the last. */
+  ended: ((waitStatus: number) => boolean) | undefined = undefined;
+  /** Where messages go, newline included; otherwise to standard error. */
+  say: ((message: string) => void) | undefined = undefined;
+
+  constructor(base: string) {
+    this.base = base;
+    this.state = `${base}supervise`;
+    this.logState = `${base}log/supervise`;
+  }
+
+  /** Nobody is told anything any more: who is told holds us, and would otherwise be held for ever. */
+  forget(): void {
+    this.prepare = undefined;
+    this.changed = undefined;
+    this.ended = undefined;
+    this.say = undefined;
+  }
+}
+
 export class Supervisor {
   readonly #system: System;
   /** Beginning of every message, e.g. "runsv web". */
   readonly #program: string;
-  /** Path of the service directory, "" or ending in a slash. */
-  readonly #base: string;
+  readonly #setting: Setting;
   readonly #main: Child;
   readonly #log: Child | undefined;
   #pipe: Pipe = { errno: 0, read: -1, write: -1 };
@@ -64,19 +103,23 @@ export class Supervisor {
   #scriptUntil = never;
   readonly #heard: { readonly of: Role; readonly happening: Happening }[] = [];
   #isActing = false;
+  /** Told to end for good: nothing starts it any more. */
+  #isFinal = false;
+  #isKilled = false;
 
-  constructor(system: System, program: string, base: string) {
+  constructor(system: System, program: string, setting: Setting) {
     this.#system = system;
     this.#program = program;
-    this.#base = base;
+    this.#setting = setting;
     const warn = (text: string, errno: number): void => this.#warn(text, errno);
+    const { base, state, logState } = setting;
     const now = system.now();
-    this.#main = new Child("service", new SuperviseDirectory(system, base, "", warn));
+    this.#main = new Child("service", new SuperviseDirectory(system, state, nameOf(state, base), warn));
     const service = newService("service", startsDown(system, base) ? "down" : "up", now);
     let log: Child | undefined;
     let logService: Service | undefined;
     if (hasLogService(system, base, warn)) {
-      log = new Child("log", new SuperviseDirectory(system, base, "log/", warn));
+      log = new Child("log", new SuperviseDirectory(system, logState, nameOf(logState, base), warn));
       logService = newService("log", startsDown(system, `${base}log/`) ? "down" : "up", now);
     }
     this.#log = log;
@@ -105,7 +148,7 @@ export class Supervisor {
     }
     for (const child of this.#children()) child.directory.openOk();
     for (const child of this.#children()) child.directory.keep();
-    this.#system.keep(this.#describe());
+    this.#keep();
   }
 
   /** Starts what is wanted: the log service first. */
@@ -128,8 +171,9 @@ export class Supervisor {
   addPolled(fds: Polled[]): void {
     for (const child of this.#children()) {
       const service = this.#serviceOf(child);
-      if (service.steps.length < maxSteps) fds.push({ fd: child.directory.control, endOnly: false });
-      if (child.pidfd >= 0 && child.askUntil === never) fds.push({ fd: child.pidfd, endOnly: false });
+      const { control } = child.directory;
+      if (service.steps.length < maxSteps && control >= 0) fds.push({ fd: control, awaits: "data" });
+      if (child.pidfd >= 0 && child.askUntil === never) fds.push({ fd: child.pidfd, awaits: "data" });
     }
   }
 
@@ -203,9 +247,68 @@ export class Supervisor {
     for (const child of this.#children()) if (child.publishAt >= 0) this.#publish(child, false);
   }
 
+  /** Gives everything back. */
+  close(): void {
+    this.#closePipe();
+    for (const child of this.#children()) child.directory.close();
+  }
+
   /** SIGTERM: as the control byte x. */
   terminate(): void {
-    this.hear("service", { kind: "control", byte: "x" });
+    this.#hearControl("service", "x");
+  }
+
+  /** Told to end, whatever it is told by others from now on. */
+  stop(): void {
+    this.#isFinal = true;
+    this.terminate();
+  }
+  /** The same after a restart in place: it has been told. */
+  stayStopped(): void {
+    this.#isFinal = true;
+  }
+  /** A log service that has not ended with its input. */
+  stopLog(): void {
+    if (this.#log !== undefined && this.#serviceOf(this.#log).pid !== 0) this.#send(this.#log, "TERM");
+  }
+  /**
+   * Kills the service with its process group, or else its log service, which by then had a chance to read what is left;
+   * nothing starts any more. Answers whether there was a service to be killed.
+   */
+  kill(): boolean {
+    this.#isFinal = true;
+    this.#isKilled = true;
+    if (this.#scriptPid > 0) this.#system.kill(this.#scriptPid, numberOf("KILL"));
+    const isServiceThere = this.#state.service.pid !== 0;
+    const child = isServiceThere || this.#log === undefined ? this.#main : this.#log;
+    const { pid } = this.#serviceOf(child);
+    if (pid !== 0) {
+      if (this.#setting.inOwnSessions) this.#system.killGroup(pid, numberOf("KILL"));
+      this.#system.kill(pid, numberOf("KILL"));
+    }
+    if (!this.isServiceOver) this.hear("service", { kind: "control", byte: "x" });
+    return isServiceThere;
+  }
+  /** Sends it to what runs, as it is: no control script is asked. */
+  signal(number: number): void {
+    const { pid } = this.#state.service;
+    if (pid !== 0) this.#system.kill(pid, number);
+  }
+  /** The same to the log service. */
+  signalLog(number: number): void {
+    const pid = this.#state.log?.pid ?? 0;
+    if (pid !== 0) this.#system.kill(pid, number);
+  }
+  get hasProcess(): boolean {
+    return this.#state.service.pid !== 0;
+  }
+  /** When ./run was started last (monotonic clock, milliseconds). */
+  get startedAt(): number {
+    return this.#main.startedAt;
+  }
+  /** Whether there is a process of the service, the log service aside. */
+  get isServiceOver(): boolean {
+    return isServiceOver(this.#state.service);
   }
 
   hear(of: Role, happening: Happening): void {
@@ -220,14 +323,30 @@ export class Supervisor {
       for (const deed of deeds) this.#do(deed);
     }
     this.#isActing = false;
-    this.#system.keep(this.#describe());
+    this.#keep();
+  }
+
+  #keep(): void {
+    if (this.#setting.changed === undefined) this.#system.keep(this.describe());
+    else this.#setting.changed();
+  }
+
+  #hearControl(of: Role, byte: string): void {
+    if (of === "service" && "dtx".includes(byte)) this.#learnStopSignal();
+    this.hear(of, { kind: "control", byte });
+  }
+  /** Its file may have been changed since the last time. */
+  #learnStopSignal(): void {
+    const signal = readStopSignal(this.#system, this.#setting.base) ?? this.#setting.stopSignal;
+    if (signal !== this.#state.service.stopSignal) this.hear("service", { kind: "stop signal", signal });
   }
 
   #obey(child: Child): void {
     const bytes = new Uint8Array(8);
     const length = this.#system.read(child.directory.control, bytes);
     for (let i = 0; i < length; i++) {
-      this.hear(child.role, { kind: "control", byte: String.fromCharCode(bytes[i] ?? 0) });
+      const byte = String.fromCharCode(bytes[i] ?? 0);
+      if (!this.#isFinal || !"udo".includes(byte)) this.#hearControl(child.role, byte);
     }
   }
 
@@ -269,11 +388,12 @@ export class Supervisor {
 
   #start(child: Child, argv: readonly string[], phase: number): void {
     const isLog = child.role === "log";
+    if (this.#setting.prepare !== undefined) this.#setting.prepare();
     const spawned = this.#system.spawn({
       ...this.#plan(argv),
       stdin: isLog ? this.#pipe.read : -1,
-      stdout: isLog ? -1 : this.#pipe.write,
-      directory: isLog ? `${this.#base}log` : this.#base,
+      stdout: isLog ? this.#setting.stderr : this.#log === undefined ? this.#setting.stdout : this.#pipe.write,
+      directory: isLog ? `${this.#setting.base}log` : this.#setting.base,
       record: child.directory.record,
       phase,
     });
@@ -289,11 +409,12 @@ export class Supervisor {
 
   #startScript(byte: string): void {
     const warn = (text: string, errno: number): void => this.#warn(text, errno);
-    if (!hasControlScript(this.#system, this.#base, byte, warn)) {
+    if (this.#isKilled || !hasControlScript(this.#system, this.#setting.base, byte, warn)) {
       this.hear("service", { kind: "scripted", worked: false });
       return;
     }
-    const spawned = this.#system.spawn({ ...this.#plan([`control/${byte}`]), stdout: this.#pipe.write });
+    const stdout = this.#log === undefined ? this.#setting.stdout : this.#pipe.write;
+    const spawned = this.#system.spawn({ ...this.#plan([`control/${byte}`]), stdout });
     if (spawned.pid < 0) {
       this.#warn(`unable to fork for control/${byte}`, -spawned.pid);
       this.hear("service", { kind: "scripted", worked: false });
@@ -305,7 +426,14 @@ export class Supervisor {
   }
 
   #plan(argv: readonly string[]): SpawnPlan {
-    return { ...plainChild(argv[0] ?? "", argv, childExitCode), directory: this.#base };
+    const { base, inOwnSessions, stderr, variables } = this.#setting;
+    return {
+      ...plainChild(argv[0] ?? "", argv, childExitCode),
+      directory: base,
+      newSession: inOwnSessions,
+      stderr,
+      variables,
+    };
   }
 
   /** Says for a child why it did not get as far as its program. */
@@ -331,13 +459,18 @@ export class Supervisor {
 
   #ended(child: Child, exitCode: number, waitStatus: number): void {
     const service = this.#serviceOf(child);
+    const hasRun = child.role === "service" && service.phase === "run";
+    const tell = hasRun ? this.#setting.ended : undefined;
+    if (tell?.(exitCode >= 0 ? exitCode * 256 : waitStatus === 0 ? -1 : waitStatus) === true) {
+      this.hear(child.role, { kind: "last" });
+    }
     this.hear(child.role, {
       kind: "ended",
       at: this.#system.now(),
       exitCode,
       waitStatus,
       young: this.#system.monotonic() - child.startedAt < youngMilliseconds,
-      hasFinish: child.role === "service" && service.phase === "run" && hasFinish(this.#system, this.#base),
+      hasFinish: hasRun && !this.#isKilled && hasFinish(this.#system, this.#setting.base),
     });
   }
 
@@ -454,7 +587,7 @@ export class Supervisor {
   // ── a restart in place ──
 
   /** What the next instance needs, kept after every change. */
-  #describe(): string {
+  describe(): string {
     const lines = [`${this.#pipe.read} ${this.#pipe.write} ${this.#state.closed ? 1 : 0} ${this.#scriptPid}`];
     for (const child of this.#children()) {
       lines.push(encodeService(this.#serviceOf(child)));
@@ -550,8 +683,14 @@ export class Supervisor {
     this.#say(describeWarning(this.#program, text, errno));
   }
   #say(message: string): void {
-    this.#system.complain(message);
+    if (this.#setting.say === undefined) this.#system.complain(message);
+    else this.#setting.say(message);
   }
+}
+
+/** `supervise` of `web/supervise` with base `web/`: messages name it as seen from the service directory. */
+function nameOf(state: string, base: string): string {
+  return state.startsWith(base) ? state.slice(base.length) : state;
 }
 
 function numbersOf(line: string): number[] {
@@ -564,29 +703,4 @@ function describeStep(step: SpawnStep, program: string, forPipe: string): string
   if (step === "directory") return "unable to change directory to ./log";
   if (step === "exec") return `unable to start ${program}`;
   return `unable to setup filedescriptor for ${forPipe}`;
-}
-
-function numberOf(signal: SignalName): number {
-  switch (signal) {
-    case "HUP":
-      return 1;
-    case "INT":
-      return 2;
-    case "QUIT":
-      return 3;
-    case "KILL":
-      return 9;
-    case "USR1":
-      return 10;
-    case "USR2":
-      return 12;
-    case "ALRM":
-      return 14;
-    case "TERM":
-      return 15;
-    case "CONT":
-      return 18;
-    case "STOP":
-      return 19;
-  }
 }

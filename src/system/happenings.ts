@@ -44,6 +44,11 @@ function addSignals(signals: number, happenings: Happening[]): void {
     [128, "USR2"],
     [256, "QUIT"],
     [512, "WINCH"],
+    [1024, "PWR"],
+    [2048, "RTMIN+3"],
+    [4096, "TSTP"],
+    [8192, "TTIN"],
+    [16384, "TTOU"],
   ];
   for (const [bit, signal] of reported) {
     if (Math.floor(signals / bit) % 2 === 1) happenings.push({ kind: "signal", signal });

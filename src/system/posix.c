@@ -20,6 +20,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -264,6 +266,21 @@ double posix_write_if_ready(double fd, const uint8_t *text, size_t text_length) 
   return posix_write_text(fd, text, text_length);
 }
 
+/* -EAGAIN instead of waiting, whatever the descriptor is and whoever shares it: its own mode is left alone. */
+double posix_write_now(double fd, const uint8_t *bytes, size_t bytes_length, double from, double to) {
+  if (!IS_FD(fd) || !IS_SPAN(from, to, bytes_length)) return -EINVAL;
+  struct iovec part = {(void *)(uintptr_t)(bytes + (size_t)from), (size_t)(to - from)};
+  ssize_t n = send((int)fd, part.iov_base, part.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (n >= 0 || errno != ENOTSOCK) return result(n);
+#ifdef SYS_pwritev2
+  n = syscall(SYS_pwritev2, (int)fd, &part, 1, -1L, -1L, 8 /* RWF_NOWAIT */);
+  if (n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL && errno != EPERM)) return result(n);
+#endif
+  struct pollfd out = {.fd = (int)fd, .events = POLLOUT};
+  if (poll(&out, 1, 0) < 1) return -EAGAIN;
+  return result(write((int)fd, part.iov_base, part.iov_len < PIPE_BUF ? part.iov_len : PIPE_BUF));
+}
+
 double posix_write_at(double fd, const uint8_t *bytes, size_t bytes_length, double offset) {
   if (!IS_FD(fd) || !IN_RANGE(offset, 0, 1e15)) return -EINVAL;
   return result(pwrite((int)fd, bytes, bytes_length, (off_t)offset));
@@ -315,11 +332,11 @@ struct extended_stat {
 };
 
 /* Nine doubles: mode, size, links, mtime s, ns, ctime s, ns, birth s, ns (0 where unknown); then device and inode,
-   8 bytes each. */
+   8 bytes each, and the owner as a double. */
 static double put_stat(int fd, const char *path, int flags, const uint8_t *into, size_t room) {
   struct extended_stat s = {0};
   uint64_t device;
-  if (room < 88) return -EINVAL;
+  if (room < 96) return -EINVAL;
 #ifdef SYS_statx
   if (syscall(SYS_statx, fd, path, flags, 0xfff, &s) == 0) device = (uint64_t)s.device_major << 32 | s.device_minor;
   else if (errno != ENOSYS && errno != EPERM) return -(double)errno;
@@ -331,7 +348,7 @@ static double put_stat(int fd, const char *path, int flags, const uint8_t *into,
     s.mode = (uint16_t)old.st_mode, s.size = (uint64_t)old.st_size, s.links = (uint32_t)old.st_nlink;
     s.modified.seconds = old.st_mtim.tv_sec, s.modified.nanoseconds = (uint32_t)old.st_mtim.tv_nsec;
     s.changed.seconds = old.st_ctim.tv_sec, s.changed.nanoseconds = (uint32_t)old.st_ctim.tv_nsec;
-    s.inode = old.st_ino, device = old.st_dev;
+    s.inode = old.st_ino, device = old.st_dev, s.uid = old.st_uid;
   }
   double d[9] = {s.mode,
                  (double)s.size,
@@ -345,6 +362,8 @@ static double put_stat(int fd, const char *path, int flags, const uint8_t *into,
   memcpy((uint8_t *)into, d, 72);
   memcpy((uint8_t *)into + 72, &device, 8);
   memcpy((uint8_t *)into + 80, &s.inode, 8);
+  double owner = s.uid;
+  memcpy((uint8_t *)into + 88, &owner, 8);
   return 0;
 }
 
@@ -670,6 +689,11 @@ double posix_ticks(void) { return (double)sysconf(_SC_CLK_TCK); }
 
 /* As this process found them; ignored_crashes: of the signals the crash net takes. */
 static sigset_t inherited_mask, watched_mask, ignored_crashes;
+enum { signals_end = 65 };
+/* Children get the standard disposition of every signal, and none blocked. */
+static int has_fresh_children;
+/* The limit of descriptors that children get back; rlim_max 0: it is ours as well. */
+static struct rlimit inherited_fds;
 
 double posix_pid(void) { return getpid(); }
 
@@ -687,6 +711,35 @@ double posix_kill_group(double pid, double signal) {
 double posix_kill_all(double signal) {
   if (!IN_RANGE(signal, 0, 64)) return -EINVAL;
   return getpid() == 1 ? result(kill(-1, (int)signal)) : -EPERM;
+}
+
+double posix_uid(void) { return geteuid(); }
+
+double posix_subreaper(void) { return result(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)); }
+
+/* A reader that has gone is an error to us, but no signal: to them it is. */
+double posix_fresh_children(void) {
+  signal(SIGPIPE, SIG_IGN);
+  return has_fresh_children = 1;
+}
+
+/* Nothing that is open from here on goes to other programs. */
+double posix_keep_above(double fd) {
+  if (!IS_FD(fd)) return -EBADF;
+#ifdef SYS_close_range
+  if (syscall(SYS_close_range, (unsigned)fd + 1, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) == 0) return 0;
+#endif
+  for (int other = (int)fd + 1; other < 1024; other++) fcntl(other, F_SETFD, FD_CLOEXEC);
+  return 0;
+}
+
+/* As many descriptors as we are allowed; children get the limit that we found. */
+double posix_raise_fd_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -(double)errno;
+  inherited_fds = limit;
+  limit.rlim_cur = limit.rlim_max;
+  return result(setrlimit(RLIMIT_NOFILE, &limit));
 }
 
 double posix_pidfd(double pid) {
@@ -742,7 +795,7 @@ double posix_reap(const uint8_t *into, size_t into_length) {
   return pid;
 }
 
-enum { step_chdir, step_dup, step_session, step_record, step_fchdir };
+enum { step_chdir, step_dup, step_session, step_record, step_fchdir, step_foreground };
 struct step {
   int kind, first, second;
   const char *text;
@@ -751,7 +804,11 @@ static struct {
   const char *program, *arguments[16];
   int argument_count, step_count, exit_code, search_path;
   struct step steps[8];
+  char **own_arguments; /* instead of `arguments` */
+  int variable_count, is_environment_empty;
 } plan;
+/* Of the plan: what its environment has that ours has not ("NAME=value"), or has not although ours has ("NAME"). */
+LARGE("variables") static const char *variables[512];
 
 double posix_spawn_begin(double exit_code, double search_path, const uint8_t *program, size_t program_length) {
   if (!IN_RANGE(exit_code, 0, 255)) return -EINVAL;
@@ -771,9 +828,60 @@ double posix_spawn_argument(const uint8_t *text, size_t text_length) {
   return 0;
 }
 
+/* Its arguments are those of this program, from that one on. */
+double posix_spawn_own_arguments(double index) {
+  if (!(index >= 0 && index < argument_count)) return -EINVAL;
+  plan.own_arguments = argument_list + (int)index;
+  plan.argument_count = 1;
+  return 0;
+}
+
+/* "": none of our environment; "NAME": without it; "NAME=value". */
+double posix_spawn_variable(const uint8_t *text, size_t text_length) {
+  if (text_length == 0) return plan.is_environment_empty = 1;
+  if (plan.variable_count >= (int)(sizeof variables / sizeof *variables)) return -E2BIG;
+  TEXT(text);
+  variables[plan.variable_count++] = text_text;
+  return 0;
+}
+
+static int is_same_variable(const char *one, const char *other) {
+  size_t n = strcspn(one, "=");
+  return n == strcspn(other, "=") && !strncmp(one, other, n);
+}
+
+/* NULL: no memory. A later variable wins. */
+static char **planned_environment(void) {
+  static char **list;
+  static size_t room;
+  size_t count = 0, n = 0;
+  if (plan.variable_count == 0 && !plan.is_environment_empty) return environ;
+  while (environ[count]) count++;
+  if (count + (size_t)plan.variable_count + 1 > room) {
+    size_t more = count + (size_t)plan.variable_count + 32;
+    char **grown = malloc(more * sizeof *grown);
+    if (!grown) return NULL;
+    free(list);
+    list = grown;
+    room = more;
+  }
+  for (size_t i = 0; !plan.is_environment_empty && i < count; i++) {
+    int is_replaced = 0;
+    for (int k = 0; k < plan.variable_count; k++) is_replaced |= is_same_variable(environ[i], variables[k]);
+    if (!is_replaced) list[n++] = environ[i];
+  }
+  for (int i = 0; i < plan.variable_count; i++) {
+    int is_replaced = !strchr(variables[i], '=');
+    for (int k = i + 1; k < plan.variable_count; k++) is_replaced |= is_same_variable(variables[i], variables[k]);
+    if (!is_replaced) list[n++] = (char *)(uintptr_t)variables[i];
+  }
+  list[n] = NULL;
+  return list;
+}
+
 double posix_spawn_step(double kind, double first, double second, const uint8_t *text, size_t text_length) {
   if (plan.step_count >= 8) return -E2BIG;
-  if (!IN_RANGE(kind, step_chdir, step_fchdir) || !IN_RANGE(first, -1, INT_MAX) || !IN_RANGE(second, -1, INT_MAX))
+  if (!IN_RANGE(kind, step_chdir, step_foreground) || !IN_RANGE(first, -1, INT_MAX) || !IN_RANGE(second, -1, INT_MAX))
     return -EINVAL;
   TEXT(text);
   plan.steps[plan.step_count++] = (struct step){(int)kind, (int)first, (int)second, text_text};
@@ -805,12 +913,16 @@ static int take(const struct step *step) {
   case step_fchdir: return fchdir(step->first);
   case step_dup: return step->first == step->second ? fcntl(step->first, F_SETFD, 0) : dup2(step->first, step->second);
   case step_session: return setsid();
+  case step_foreground:
+    setpgid(0, 0);
+    if (isatty(0)) tcsetpgrp(0, getpgrp()); /* signals are blocked: no TTOU stops it */
+    return 0;
   default: write_record(step->first, step->second); return 0; /* a full disk does not keep a service down */
   }
 }
 
 /* Exec along PATH as the field's programs do: what does not exist or is not permitted is passed over. */
-static void exec_along_path(void) {
+static void exec_along_path(char **arguments, char **environment) {
   char file[PATH_MAX];
   const char *name = plan.program, *path = getenv("PATH");
   int why = ENOENT;
@@ -822,7 +934,7 @@ static void exec_along_path(void) {
       size_t at = n ? n : 1;
       file[at] = '/';
       strcpy(file + at + 1, name);
-      execve(file, (char **)plan.arguments, environ);
+      execve(file, arguments, environment);
       if (errno != ENOENT) why = errno;
       if (errno != ENOENT && errno != EACCES && errno != EPERM && errno != EISDIR) break;
     }
@@ -837,6 +949,9 @@ static void exec_along_path(void) {
  */
 double posix_spawn_run(const uint8_t *into, size_t into_length) {
   if (into_length < 16 || !plan.program || plan.argument_count < 1) return -EINVAL;
+  char **arguments = plan.own_arguments ? plan.own_arguments : (char **)plan.arguments;
+  char **environment = planned_environment();
+  if (!environment) return -ENOMEM;
   volatile int failed_step = 0, why = 0;
   sigset_t before, all;
   sigfillset(&all);
@@ -850,14 +965,15 @@ double posix_spawn_run(const uint8_t *into, size_t into_length) {
         _exit(plan.exit_code);
       }
     struct sigaction standard = {.sa_handler = SIG_DFL};
-    for (int s = 1; s < 32; s++)
-      if (sigismember(&watched_mask, s) == 1) sigaction(s, &standard, NULL);
+    for (int s = 1; s < signals_end; s++)
+      if (has_fresh_children || sigismember(&watched_mask, s) == 1) sigaction(s, &standard, NULL);
     sigset_t mask = inherited_mask;
-    for (int s = 1; s < 32; s++)
-      if (sigismember(&watched_mask, s) == 1) sigdelset(&mask, s);
+    for (int s = 1; s < signals_end; s++)
+      if (has_fresh_children || sigismember(&watched_mask, s) == 1) sigdelset(&mask, s);
     sigprocmask(SIG_SETMASK, &mask, NULL);
-    if (plan.search_path) exec_along_path();
-    else execve(plan.program, (char **)plan.arguments, environ);
+    if (inherited_fds.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &inherited_fds);
+    if (plan.search_path && !strchr(plan.program, '/')) exec_along_path(arguments, environment);
+    else execve(plan.program, arguments, environment);
     why = errno;
     failed_step = plan.step_count + 1;
     _exit(plan.exit_code);
@@ -1047,8 +1163,9 @@ double posix_sync_all(void) {
 
 /* ── waiting: watched signals are blocked at every other moment ── */
 
-static const int watchable[] = {SIGTERM, SIGCHLD, SIGHUP,  SIGALRM, SIGINT,
-                                SIGCONT, SIGUSR1, SIGUSR2, SIGQUIT, SIGWINCH};
+/* 37 is what engines and systemd call RTMIN+3: the first real-time signals belong to the C library. */
+static const int watchable[] = {SIGTERM, SIGCHLD,  SIGHUP, SIGALRM, SIGINT,  SIGCONT, SIGUSR1, SIGUSR2,
+                                SIGQUIT, SIGWINCH, SIGPWR, 37,      SIGTSTP, SIGTTIN, SIGTTOU};
 static volatile sig_atomic_t taken;
 
 static void take_signal(int signal) {
@@ -1058,7 +1175,7 @@ static void take_signal(int signal) {
 
 /* Bit i of the mask stands for watchable[i]; native.ts's side of this list is `signals` in system.ts. */
 double posix_signals_watch(double mask) {
-  if (!IN_RANGE(mask, 0, 1023)) return -EINVAL;
+  if (!IN_RANGE(mask, 0, 32767)) return -EINVAL;
   for (unsigned i = 0; i < sizeof watchable / sizeof *watchable; i++)
     if ((int)mask >> i & 1) {
       struct sigaction action = {.sa_handler = take_signal, .sa_flags = watchable[i] == SIGCHLD ? SA_NOCLDSTOP : 0};
@@ -1080,7 +1197,7 @@ static int polled_count, polled_room = 8;
 
 double posix_poll_clear(void) { return polled_count = 0; }
 
-/* Events: 1 readable, 2 only its end or error. Answers its index. */
+/* Events: 1 data, 2 only its end or error, 3 room to write. Answers its index. */
 double posix_poll_add(double fd, double events) {
   if (!IS_FD(fd)) return -EBADF;
   if (polled_count == polled_room) {
@@ -1091,7 +1208,7 @@ double posix_poll_add(double fd, double events) {
     polled = more;
     polled_room *= 2;
   }
-  polled[polled_count] = (struct pollfd){.fd = (int)fd, .events = events == 1 ? POLLIN : 0};
+  polled[polled_count] = (struct pollfd){.fd = (int)fd, .events = events == 1 ? POLLIN : events == 3 ? POLLOUT : 0};
   return polled_count++;
 }
 
@@ -1120,7 +1237,7 @@ double posix_poll_wait(double ms) {
   }
   maybe_fault();
   sigset_t open_mask = inherited_mask;
-  for (int s = 1; s < 32; s++)
+  for (int s = 1; s < signals_end; s++)
     if (sigismember(&watched_mask, s) == 1) sigdelset(&open_mask, s);
   if (ms < 0 || ms > 100) release_stack();
   int n = ppoll(polled, (nfds_t)polled_count, limit, &open_mask);
@@ -1131,6 +1248,61 @@ double posix_poll_wait(double ms) {
 
 double posix_poll_ready(double index) {
   return index >= 0 && index < polled_count ? polled[(int)index].revents != 0 : -EINVAL;
+}
+
+/* ── local sockets; a path that begins with "@" is no file ── */
+
+static socklen_t address_of(struct sockaddr_un *address, const char *path) {
+  size_t n = strlen(path);
+  memset(address, 0, sizeof *address);
+  address->sun_family = AF_UNIX;
+  if (n >= sizeof address->sun_path) return 0;
+  memcpy(address->sun_path, path, n);
+  if (*path == '@') address->sun_path[0] = 0;
+  return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (*path == '@' ? 0 : 1));
+}
+
+static double local_socket(const char *path, int listens) {
+  struct sockaddr_un address;
+  socklen_t length = address_of(&address, path);
+  if (length == 0) return -ENAMETOOLONG;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (listens ? SOCK_NONBLOCK : 0), 0);
+  if (fd < 0) return -(double)errno;
+  struct sockaddr *generic = (struct sockaddr *)&address;
+  if (listens ? bind(fd, generic, length) < 0 || listen(fd, 16) < 0 : connect(fd, generic, length) < 0) {
+    double why = errno;
+    close(fd);
+    return -why;
+  }
+  return fd;
+}
+
+double posix_listen(const uint8_t *path, size_t path_length) {
+  arena_clear();
+  TEXT(path);
+  return local_socket(path_text, 1);
+}
+
+double posix_connect(const uint8_t *path, size_t path_length) {
+  arena_clear();
+  TEXT(path);
+  return local_socket(path_text, 0);
+}
+
+double posix_accept(double fd) {
+  return IS_FD(fd) ? result(accept4((int)fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) : -EBADF;
+}
+
+/* Who was on the other end when it was connected. */
+double posix_peer_uid(double fd) {
+  struct {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+  } peer;
+  socklen_t length = sizeof peer;
+  if (!IS_FD(fd)) return -EBADF;
+  return getsockopt((int)fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ? -(double)errno : peer.uid;
 }
 
 /* ── inotify ── */
@@ -1171,7 +1343,7 @@ double posix_title(double argument, const uint8_t *bytes, size_t bytes_length) {
 static int guarded, kept_fd = -1, crashes;
 static uint8_t *kept;
 static size_t kept_length, kept_room;
-static int kept_fds[32], kept_fd_count;
+static int few_kept_fds[32], *kept_fds = few_kept_fds, kept_fd_count, kept_fd_room = 32;
 static double last_crash;
 
 double posix_guard(double on) {
@@ -1200,7 +1372,14 @@ double posix_keep_fd(double fd, double on) {
     if (kept_fds[i] != (int)fd) kept_fds[n++] = kept_fds[i];
   kept_fd_count = n;
   if (on == 0) return 0;
-  if (n == sizeof kept_fds / sizeof *kept_fds) return -EMFILE;
+  if (n == kept_fd_room) {
+    int *more = malloc(sizeof *more * (size_t)n * 2);
+    if (!more) return -ENOMEM;
+    memcpy(more, kept_fds, sizeof *more * (size_t)n);
+    if (kept_fds != few_kept_fds) free(kept_fds);
+    kept_fds = more;
+    kept_fd_room *= 2;
+  }
   if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0) return -(double)errno;
   kept_fds[kept_fd_count++] = (int)fd;
   return 0;
@@ -1230,16 +1409,14 @@ static void say(const char *text) {
 /* Runs on the crash stack, on a heap that may be broken: nothing here allocates. */
 static _Noreturn void recover(const char *why) {
   static volatile sig_atomic_t inside;
-  static char state[128];
+  static char state[256];
   LARGE("environment") static char *environment[4096];
   if (inside) _exit(111);
   inside = 1;
-  say(argument_count > 0 ? argument_list[0] : "runit-ts");
-  say(argument_count > 1 && guarded ? " " : "");
-  say(argument_count > 1 && guarded ? argument_list[1] : "");
-  say(guarded ? ": warning: " : ": fatal: ");
-  say(why);
-  say(guarded ? ", restarting in place.\n" : ".\n");
+  snprintf(state, sizeof state, "%.60s%s%.40s: %s: %.90s%s.\n", argument_count > 0 ? argument_list[0] : "runit-ts",
+           argument_count > 1 && guarded ? " " : "", argument_count > 1 && guarded ? argument_list[1] : "",
+           guarded ? "warning" : "fatal", why, guarded ? ", restarting in place" : "");
+  say(state); /* in one piece: a child may write there too */
   if (!guarded) _exit(111);
 
   sigprocmask(SIG_BLOCK, &watched_mask, NULL); /* what comes now waits for the next instance */
@@ -1257,6 +1434,7 @@ static _Noreturn void recover(const char *why) {
   int fd = kept_length > 0 ? memfd_create("state", 0) : -1;
   if (fd >= 0 && write(fd, kept, kept_length) != (ssize_t)kept_length) close(fd), fd = -1;
   for (int i = 0; fd >= 0 && i < kept_fd_count; i++) fcntl(kept_fds[i], F_SETFD, 0);
+  if (inherited_fds.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &inherited_fds);
   snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d,%d,%d,%d", fd, crashes, now, (int)taken, (int)last_spawned,
            (int)watched_child, watched_status);
   int n = 0;

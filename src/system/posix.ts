@@ -4,6 +4,7 @@ import type { Timestamp } from "../core/supervise/service.ts";
 import { bytesOf, textAt } from "../core/text/bytes.ts";
 import type { Word } from "../core/text/numbers.ts";
 import {
+  posix_accept,
   posix_account,
   posix_argument,
   posix_argument_cut,
@@ -17,6 +18,7 @@ import {
   posix_clock_monotonic,
   posix_clock_wall,
   posix_close_fd,
+  posix_connect,
   posix_constant,
   posix_copy_lines,
   posix_directory_close,
@@ -36,6 +38,7 @@ import {
   posix_find_last,
   posix_find_text,
   posix_flock,
+  posix_fresh_children,
   posix_group,
   posix_guard,
   posix_inotify_add,
@@ -43,6 +46,7 @@ import {
   posix_inotify_remove,
   posix_is_terminal,
   posix_keep,
+  posix_keep_above,
   posix_keep_fd,
   posix_kept,
   posix_kill,
@@ -50,6 +54,7 @@ import {
   posix_kill_group,
   posix_limit,
   posix_limit_set,
+  posix_listen,
   posix_lock_records,
   posix_mark_taking,
   posix_memberships,
@@ -60,6 +65,7 @@ import {
   posix_no_new_privileges,
   posix_open,
   posix_pass_on,
+  posix_peer_uid,
   posix_pid,
   posix_pidfd,
   posix_pidfd_kill,
@@ -71,6 +77,7 @@ import {
   posix_poll_ready,
   posix_poll_wait,
   posix_raise_fd,
+  posix_raise_fd_limit,
   posix_read,
   posix_read_at,
   posix_readlink,
@@ -90,11 +97,14 @@ import {
   posix_signals_watch,
   posix_spawn_argument,
   posix_spawn_begin,
+  posix_spawn_own_arguments,
   posix_spawn_run,
   posix_spawn_step,
+  posix_spawn_variable,
   posix_spawned,
   posix_stat,
   posix_stat_fd,
+  posix_subreaper,
   posix_symlink,
   posix_sync,
   posix_sync_all,
@@ -103,12 +113,14 @@ import {
   posix_ticks,
   posix_title,
   posix_truncate,
+  posix_uid,
   posix_unlink,
   posix_watch_end,
   posix_watched_end,
   posix_write,
   posix_write_at,
   posix_write_if_ready,
+  posix_write_now,
   posix_write_text,
   posix_zone_seconds,
 } from "./native.ts";
@@ -136,6 +148,7 @@ const stepDirectory = 0;
 const stepDuplicate = 1;
 const stepSession = 2;
 const stepRecord = 3;
+const stepForeground = 5;
 
 export class PosixSystem extends System {
   // One buffer for all short answers; grown for a long argument, never given away.
@@ -212,6 +225,9 @@ export class PosixSystem extends System {
   }
   override writeText(fd: number, text: string): number {
     return posix_write_text(fd, text);
+  }
+  override writeNow(fd: number, bytes: Uint8Array, from: number, to: number): number {
+    return posix_write_now(fd, bytes, from, to);
   }
   override complain(text: string): void {
     posix_write_if_ready(2, text);
@@ -397,12 +413,33 @@ export class PosixSystem extends System {
     return pid <= 0 ? { pid: 0, waitStatus: 0 } : { pid, waitStatus: doubleAt(this.#room, 0) };
   }
 
+  override get uid(): number {
+    return posix_uid();
+  }
+  override becomeSubreaper(): number {
+    return posix_subreaper();
+  }
+  override freshenChildren(): void {
+    posix_fresh_children();
+  }
+  override keepAbove(fd: number): void {
+    posix_keep_above(fd);
+  }
+  override raiseFdLimit(): void {
+    posix_raise_fd_limit();
+  }
+
   override spawn(plan: SpawnPlan): Spawned {
     const steps: SpawnStep[] = [];
     const begun = posix_spawn_begin(plan.exitCode, plan.searchPath ? 1 : 0, plan.program);
     if (begun < 0) return { pid: begun, errno: 0, failedStep: "exec" };
     for (const argument of plan.argv) {
       const result = posix_spawn_argument(argument);
+      if (result < 0) return { pid: result, errno: 0, failedStep: "exec" };
+    }
+    if (plan.ownArguments > 0) posix_spawn_own_arguments(plan.ownArguments);
+    for (const variable of plan.variables) {
+      const result = posix_spawn_variable(variable);
       if (result < 0) return { pid: result, errno: 0, failedStep: "exec" };
     }
     if (plan.newSession) {
@@ -420,6 +457,10 @@ export class PosixSystem extends System {
       if (from < 0) continue;
       posix_spawn_step(stepDuplicate, from, to, "");
       steps.push(name);
+    }
+    if (plan.inForeground) {
+      posix_spawn_step(stepForeground, 0, 0, "");
+      steps.push("foreground");
     }
     if (plan.directory !== "") {
       posix_spawn_step(stepDirectory, 0, 0, plan.directory);
@@ -536,6 +577,11 @@ export class PosixSystem extends System {
       "USR2",
       "QUIT",
       "WINCH",
+      "PWR",
+      "RTMIN+3",
+      "TSTP",
+      "TTIN",
+      "TTOU",
     ];
     let mask = 0;
     let bit = 1;
@@ -550,11 +596,24 @@ export class PosixSystem extends System {
   }
   override poll(fds: readonly Polled[], milliseconds: number): number {
     posix_poll_clear();
-    for (const polled of fds) posix_poll_add(polled.fd, polled.endOnly ? 2 : 1);
+    for (const { fd, awaits } of fds) posix_poll_add(fd, awaits === "data" ? 1 : awaits === "end" ? 2 : 3);
     return posix_poll_wait(milliseconds);
   }
   override isReady(index: number): boolean {
     return posix_poll_ready(index) > 0;
+  }
+
+  override listen(path: string): number {
+    return posix_listen(path);
+  }
+  override connect(path: string): number {
+    return posix_connect(path);
+  }
+  override accept(fd: number): number {
+    return posix_accept(fd);
+  }
+  override peerUid(fd: number): number {
+    return posix_peer_uid(fd);
   }
 
   override inotifyOpen(): number {
@@ -599,11 +658,18 @@ function wordAt(bytes: Uint8Array, offset: number): Word {
 
 /** As put_stat in posix.c lays it out. */
 function decodeStat(result: number, bytes: Uint8Array): FileStat {
-  if (result < 0) return { errno: -result, kind: "other", mode: 0, bytes: 0, inode: 0 };
+  if (result < 0) return { errno: -result, kind: "other", mode: 0, bytes: 0, inode: 0, uid: 0 };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const mode = view.getFloat64(0, true);
   const inode = view.getUint32(84, true) * 4294967296 + view.getUint32(80, true);
-  return { errno: 0, kind: kindOf(mode), mode: mode % 0o10000, bytes: view.getFloat64(8, true), inode };
+  return {
+    errno: 0,
+    kind: kindOf(mode),
+    mode: mode % 0o10000,
+    bytes: view.getFloat64(8, true),
+    inode,
+    uid: view.getFloat64(88, true),
+  };
 }
 
 /** The same, for asking which file it is. */

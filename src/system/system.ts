@@ -7,7 +7,22 @@ import type { Timestamp } from "../core/supervise/service.ts";
 import type { Word } from "../core/text/numbers.ts";
 
 /** Signals that can be awaited; the bit of each is its place in this list (posix.c has the same list). */
-export type WatchedSignal = "TERM" | "CHLD" | "HUP" | "ALRM" | "INT" | "CONT" | "USR1" | "USR2" | "QUIT" | "WINCH";
+export type WatchedSignal =
+  | "TERM"
+  | "CHLD"
+  | "HUP"
+  | "ALRM"
+  | "INT"
+  | "CONT"
+  | "USR1"
+  | "USR2"
+  | "QUIT"
+  | "WINCH"
+  | "PWR"
+  | "RTMIN+3"
+  | "TSTP"
+  | "TTIN"
+  | "TTOU";
 
 export type FileKind = "file" | "directory" | "fifo" | "link" | "other";
 
@@ -19,6 +34,7 @@ export interface FileStat {
   readonly mode: number;
   readonly bytes: number;
   readonly inode: number;
+  readonly uid: number;
 }
 
 /** Which file it is, and whether it has changed. */
@@ -75,7 +91,15 @@ export interface SpawnPlan {
   /** Descriptor of the record the child writes itself into, and the phase it writes; -1: none. */
   readonly record: number;
   readonly phase: number;
+  /** Its argv is that of this process from this argument on; 0: it is `argv`. */
+  readonly ownArguments: number;
+  /** A process group of its own, that of the terminal if descriptor 0 is one. */
+  readonly inForeground: boolean;
+  /** What its environment has more than ours ("NAME=value") or less ("NAME"; "" as the first: all of it). */
+  readonly variables: readonly string[];
 }
+
+const noVariables: readonly string[] = [];
 
 /** A child that is given nothing: fields of it are replaced. */
 export function plainChild(program: string, argv: readonly string[], exitCode: number): SpawnPlan {
@@ -93,10 +117,22 @@ export function plainChild(program: string, argv: readonly string[], exitCode: n
     directory: "",
     record: -1,
     phase: 0,
+    ownArguments: 0,
+    inForeground: false,
+    variables: noVariables,
   };
 }
 
-export type SpawnStep = "session" | "stdin" | "stdout" | "stderr" | "state" | "newState" | "directory" | "exec";
+export type SpawnStep =
+  | "foreground"
+  | "session"
+  | "stdin"
+  | "stdout"
+  | "stderr"
+  | "state"
+  | "newState"
+  | "directory"
+  | "exec";
 
 export interface Spawned {
   /** Pid, or -errno when there is no child. */
@@ -111,11 +147,11 @@ export interface Spawned {
  * until all of [from, to) is copied or `out` has no room for the next line.
  */
 export class LineCopy {
-  head = new Uint8Array(0);
+  head: Uint8Array = new Uint8Array(0);
   headLength = 0;
   from = 0;
   to = 0;
-  out = new Uint8Array(0);
+  out: Uint8Array = new Uint8Array(0);
   outLength = 0;
 }
 
@@ -137,10 +173,10 @@ export interface Limit {
 
 export type RebootCommand = "keep ctrl-alt-del" | "restart" | "power off" | "halt";
 
-/** A descriptor to wait for; `endOnly`: only for its end or error, not for data. */
+/** A descriptor, and what of it to wait for; its end or an error always counts. */
 export interface Polled {
   readonly fd: number;
-  readonly endOnly: boolean;
+  readonly awaits: "data" | "end" | "room";
 }
 
 export abstract class System {
@@ -171,6 +207,8 @@ export abstract class System {
   abstract readAt(fd: number, into: Uint8Array, offset: number): number;
   abstract write(fd: number, bytes: Uint8Array, from: number, to: number): number;
   abstract writeText(fd: number, text: string): number;
+  /** Writes as much as there is room for, and waits for none; -EAGAIN: there is no room. */
+  abstract writeNow(fd: number, bytes: Uint8Array, from: number, to: number): number;
   /** Writes to descriptor 2, unless that would wait: no message is worth a supervisor that hangs. */
   abstract complain(text: string): void;
   abstract writeAt(fd: number, bytes: Uint8Array, offset: number): number;
@@ -253,6 +291,16 @@ export abstract class System {
   abstract killGroup(pid: number, signal: number): number;
   /** Everybody else, as process 1. */
   abstract killAll(signal: number): number;
+  /** Of files we make, and of what we may do. */
+  abstract get uid(): number;
+  /** Orphans below us become our children, though we are not process 1. */
+  abstract becomeSubreaper(): number;
+  /** From now on children begin with no signal ignored or blocked. */
+  abstract freshenChildren(): void;
+  /** What is open above this descriptor does not go to other programs. */
+  abstract keepAbove(fd: number): void;
+  /** Takes as many descriptors as are allowed; children get the limit that was found. */
+  abstract raiseFdLimit(): void;
   abstract pidfd(pid: number): number;
   abstract pidfdKill(fd: number, signal: number): number;
   /** Wait status of an ended process that was no child, by its pidfd; -errno where the system does not tell. */
@@ -304,6 +352,13 @@ export abstract class System {
   /** Waits for any of `fds`, a watched signal, or the time (negative: for ever); then `isReady` tells which. */
   abstract poll(fds: readonly Polled[], milliseconds: number): number;
   abstract isReady(index: number): boolean;
+
+  /** A local socket that waits for connections; a path that begins with "@" is no file. */
+  abstract listen(path: string): number;
+  abstract connect(path: string): number;
+  /** The next connection; -EAGAIN: none waits. */
+  abstract accept(fd: number): number;
+  abstract peerUid(fd: number): number;
 
   abstract inotifyOpen(): number;
   abstract inotifyAdd(fd: number, path: string, mask: number): number;

@@ -86,7 +86,7 @@ suite("the in-memory machine", () => {
     const bytes = new Uint8Array(3);
     assert.equal(machine.read(0, bytes), -11);
     input.write("abcdef");
-    assert.equal(machine.poll([{ fd: 0, endOnly: false }], -1), 1);
+    assert.equal(machine.poll([{ fd: 0, awaits: "data" }], -1), 1);
     assert.equal(machine.read(0, bytes), 3);
     machine.file("/f", "");
     machine.open("/f", 0, 0);
@@ -96,7 +96,7 @@ suite("the in-memory machine", () => {
     assert.equal(machine.read(0, bytes), 3);
     assert.equal(latin(bytes), "def");
     input.end();
-    assert.equal(machine.poll([{ fd: 0, endOnly: true }], -1), 1);
+    assert.equal(machine.poll([{ fd: 0, awaits: "end" }], -1), 1);
     assert.equal(machine.read(0, bytes), 0);
   });
 

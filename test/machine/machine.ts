@@ -51,7 +51,7 @@ function describeWord(word: Word): string {
 }
 
 class Node {
-  kind: "file" | "directory" | "fifo" | "link";
+  kind: "file" | "directory" | "fifo" | "link" | "socket";
   mode: number;
   content = "";
   target = "";
@@ -60,12 +60,28 @@ class Node {
   readers = 0;
   writers = 0;
   lockedBy: OpenFile | undefined;
+  uid = 0;
+  /** Of a socket: who waits to be connected. */
+  readonly callers: Caller[] = [];
   capacity = 65536;
 
-  constructor(kind: "file" | "directory" | "fifo" | "link", mode: number, inode: number) {
+  constructor(kind: "file" | "directory" | "fifo" | "link" | "socket", mode: number, inode: number) {
     this.kind = kind;
     this.mode = mode;
     this.inode = inode;
+  }
+}
+
+/** Another program at a local socket: what it asks, and what it is answered. */
+export class Caller {
+  readonly question: string;
+  readonly uid: number;
+  answer = "";
+  isOver = false;
+
+  constructor(question: string, uid: number) {
+    this.question = question;
+    this.uid = uid;
   }
 }
 
@@ -75,6 +91,7 @@ class OpenFile {
   readonly writes: boolean;
   position = 0;
   holders = 1;
+  caller: Caller | undefined;
 
   constructor(node: Node, reads: boolean, writes: boolean) {
     this.node = node;
@@ -91,6 +108,7 @@ class OpenFile {
   }
   release(): void {
     if (--this.holders > 0) return;
+    if (this.caller !== undefined) this.caller.isOver = true;
     if (this.reads) this.node.readers--;
     if (this.writes) this.node.writers--;
     if (this.node.lockedBy === this) this.node.lockedBy = undefined;
@@ -200,6 +218,11 @@ const bits: Readonly<Record<WatchedSignal, number>> = {
   USR2: 128,
   QUIT: 256,
   WINCH: 512,
+  PWR: 1024,
+  "RTMIN+3": 2048,
+  TSTP: 4096,
+  TTIN: 8192,
+  TTOU: 16384,
 };
 
 export class Machine extends System {
@@ -247,6 +270,11 @@ export class Machine extends System {
   maxPolls = Number.POSITIVE_INFINITY;
   hasTerminal = false;
   ownPid = 77;
+  ownUid = 0;
+  /** No socket can be had. */
+  hasSockets = true;
+  /** What writeNow may still write; then it would wait. */
+  outputRoom = Number.POSITIVE_INFINITY;
   /** Whether it is a machine of its own, which reboot(2) can end. */
   mayReboot = false;
   keptText: string | undefined;
@@ -420,7 +448,7 @@ export class Machine extends System {
     return false;
   }
 
-  #make(kind: "file" | "directory" | "fifo" | "link", mode: number): Node {
+  #make(kind: "file" | "directory" | "fifo" | "link" | "socket", mode: number): Node {
     return new Node(kind, mode, this.#nextInode++);
   }
   #makeParents(path: string): void {
@@ -546,6 +574,18 @@ export class Machine extends System {
     file.node.content += latin(bytes.subarray(from, from + length));
     return length;
   }
+  override writeNow(fd: number, bytes: Uint8Array, from: number, to: number): number {
+    const fault = this.#fault("write now");
+    if (fault !== 0) return -fault;
+    const length = Math.min(to - from, this.outputRoom);
+    if (length === 0 && to > from) return -EAGAIN;
+    this.outputRoom -= length;
+    const text = latin(bytes.subarray(from, from + length));
+    const caller = this.#fds.get(fd)?.caller;
+    if (caller === undefined) return this.writeText(fd, text);
+    caller.answer += text;
+    return length;
+  }
   override writeText(fd: number, text: string): number {
     const file = this.#fds.get(fd);
     if (file !== undefined) file.node.content += text;
@@ -591,8 +631,9 @@ export class Machine extends System {
     return this.#describe(node);
   }
   #describe(node: Node | number): FileStat {
-    if (typeof node === "number") return { errno: -node, kind: "other", mode: 0, bytes: 0, inode: 0 };
-    return { errno: 0, kind: node.kind, mode: node.mode, bytes: node.content.length, inode: node.inode };
+    if (typeof node === "number") return { errno: -node, kind: "other", mode: 0, bytes: 0, inode: 0, uid: 0 };
+    const kind = node.kind === "socket" ? "other" : node.kind;
+    return { errno: 0, kind, mode: node.mode, bytes: node.content.length, inode: node.inode, uid: node.uid };
   }
   override statFd(fd: number): FileStat {
     return this.#describe(this.#fds.get(fd)?.node ?? -EBADF);
@@ -632,7 +673,7 @@ export class Machine extends System {
     }
     return {
       errno: 0,
-      kind: node.kind,
+      kind: node.kind === "socket" ? "other" : node.kind,
       identity: `m/${node.inode}`,
       inode: `0:${node.inode}`,
       version: `${node.inode}/${node.version}`,
@@ -1023,6 +1064,15 @@ export class Machine extends System {
       this.after(100, wait);
     } else if (process.program.hears?.(process, signal) !== true) process.end(signal);
   }
+  override get uid(): number {
+    return this.ownUid;
+  }
+  override becomeSubreaper(): number {
+    return this.#changeSelf("subreaper");
+  }
+  override freshenChildren(): void {}
+  override keepAbove(): void {}
+  override raiseFdLimit(): void {}
   override pidfd(): number {
     return -ENOSYS;
   }
@@ -1065,6 +1115,42 @@ export class Machine extends System {
     return { pid, errno: 0, failedStep: "exec" };
   }
 
+  // ── local sockets ──
+
+  override listen(path: string): number {
+    const fault = this.hasSockets ? this.#fault(`listen ${path}`) : EACCES;
+    if (fault !== 0) return -fault;
+    const resolved = path.startsWith("@") ? path : this.#resolve(path, false);
+    if (typeof resolved === "number") return resolved;
+    if (this.#root.has(resolved)) return -98;
+    const node = this.#make("socket", 0o777);
+    this.#root.set(resolved, node);
+    return this.#install(new OpenFile(node, true, false));
+  }
+  /** Another program calls. */
+  call(path: string, question: string, uid = 0): Caller {
+    const node = this.#root.get(path);
+    if (node === undefined) throw new Error(`no ${path}`);
+    const caller = new Caller(question, uid);
+    node.callers.push(caller);
+    return caller;
+  }
+  override connect(): number {
+    return -ENOENT;
+  }
+  override accept(fd: number): number {
+    const caller = this.#fds.get(fd)?.node.callers.shift();
+    if (caller === undefined) return -EAGAIN;
+    const node = this.#make("fifo", 0o600);
+    node.content = caller.question;
+    const file = new OpenFile(node, true, true);
+    file.caller = caller;
+    return this.#install(file);
+  }
+  override peerUid(fd: number): number {
+    return this.#fds.get(fd)?.caller?.uid ?? -EBADF;
+  }
+
   // ── waiting ──
 
   override watchSignals(): void {}
@@ -1077,13 +1163,15 @@ export class Machine extends System {
     if (++this.polls > this.maxPolls) throw new Error("waits again and again");
     const end = milliseconds < 0 ? Number.POSITIVE_INFINITY : this.milliseconds + milliseconds;
     for (;;) {
-      this.#ready = fds.map(({ fd, endOnly }) => {
+      this.#ready = fds.map(({ fd, awaits }) => {
         const file = this.#fds.get(fd);
-        if (file === undefined) return true;
+        if (file === undefined) return awaits === "room" ? this.outputRoom > 0 : true;
         const node = file.node;
-        if (node.kind !== "fifo") return !endOnly;
+        if (awaits === "room") return this.outputRoom > 0;
+        if (node.kind === "socket") return node.callers.length > 0;
+        if (node.kind !== "fifo") return awaits === "data";
         const others = file.reads ? node.writers : node.readers;
-        return others === 0 || (!endOnly && node.content !== "");
+        return others === 0 || (awaits === "data" && node.content !== "");
       });
       const ready = this.#ready.filter((isReady) => isReady).length;
       if (ready > 0) return ready;

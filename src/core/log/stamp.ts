@@ -31,6 +31,11 @@ function toMicroseconds(time: Timestamp): number {
   return Math.floor(time.nanoseconds / 1000);
 }
 
+/** `2001-09-09T01:46:40.123Z`: RFC 3339 in UTC. */
+export function describeMoment(time: Timestamp): string {
+  return `${describeDate(time, utc, "T").slice(0, 19)}.${padded(Math.floor(time.nanoseconds / 1000000), 3)}Z`;
+}
+
 function describeDate(time: Timestamp, zoneSeconds: number, separator: string): string {
   const isLocal = zoneSeconds !== utc;
   const seconds = time.seconds + (isLocal ? zoneSeconds : 0);

@@ -1,6 +1,7 @@
 // What a supervisor keeps for the moment it is restarted in place: its state, as one line of words per process.
 
-import type { Phase, Role, Service, SignalName, Step, Want } from "./service.ts";
+import { signalNamed } from "../process/signals.ts";
+import type { Phase, Role, Service, Step, Want } from "./service.ts";
 
 export function encodeService(service: Service): string {
   const flags = [service.paused, service.gotTerm, service.once, service.resting, service.held];
@@ -14,6 +15,7 @@ export function encodeService(service: Service): string {
     service.since.nanoseconds,
     service.exitCode,
     service.waitStatus,
+    service.stopSignal,
     service.script === "" ? "-" : service.script,
     service.steps.length === 0 ? "-" : service.steps.map((step) => encodeStep(step)).join(","),
   ].join(" ");
@@ -22,15 +24,15 @@ export function encodeService(service: Service): string {
 /** undefined: not such a line. */
 export function decodeService(line: string): Service | undefined {
   const words = line.split(" ");
-  if (words.length !== 11) return undefined;
+  if (words.length !== 12) return undefined;
   const role = roleOf(word(words, 0));
   const phase = phaseOf(word(words, 1));
   const want = wantOf(word(words, 2));
   if (role === undefined || phase === undefined || want === undefined) return undefined;
   const flags = word(words, 4);
   const steps: Step[] = [];
-  if (word(words, 10) !== "-") {
-    for (const text of word(words, 10).split(",")) {
+  if (word(words, 11) !== "-") {
+    for (const text of word(words, 11).split(",")) {
       const step = decodeStep(text);
       if (step !== undefined) steps.push(step);
     }
@@ -50,7 +52,8 @@ export function decodeService(line: string): Service | undefined {
     since: { seconds: numberAt(words, 5), nanoseconds: numberAt(words, 6) },
     exitCode: numberAt(words, 7),
     waitStatus: numberAt(words, 8),
-    script: word(words, 9) === "-" ? "" : word(words, 9),
+    stopSignal: signalNamed(word(words, 9)) ?? "TERM",
+    script: word(words, 10) === "-" ? "" : word(words, 10),
     steps,
   };
 }
@@ -71,11 +74,11 @@ function encodeStep(step: Step): string {
 function decodeStep(text: string): Step | undefined {
   switch (text.charAt(0)) {
     case "c": {
-      const signal = signalOf(text.slice(2));
+      const signal = signalNamed(text.slice(2));
       return { kind: "script", byte: text.charAt(1), signal: signal ?? "" };
     }
     case "s": {
-      const signal = signalOf(text.slice(1));
+      const signal = signalNamed(text.slice(1));
       return signal === undefined ? undefined : { kind: "signal", signal };
     }
     case "m":
@@ -97,11 +100,6 @@ function phaseOf(text: string): Phase | undefined {
 
 function wantOf(text: string): Want | undefined {
   return text === "up" || text === "down" || text === "exit" ? text : undefined;
-}
-
-function signalOf(text: string): SignalName | undefined {
-  const names: readonly SignalName[] = ["TERM", "CONT", "KILL", "STOP", "ALRM", "HUP", "INT", "QUIT", "USR1", "USR2"];
-  return names.find((name) => name === text);
 }
 
 function word(words: readonly string[], index: number): string {

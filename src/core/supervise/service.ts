@@ -12,7 +12,18 @@
 export type Phase = "down" | "run" | "finish";
 export type Want = "up" | "down" | "exit";
 export type Role = "service" | "log";
-export type SignalName = "TERM" | "CONT" | "KILL" | "STOP" | "ALRM" | "HUP" | "INT" | "QUIT" | "USR1" | "USR2";
+export type SignalName =
+  | "TERM"
+  | "CONT"
+  | "KILL"
+  | "STOP"
+  | "ALRM"
+  | "HUP"
+  | "INT"
+  | "QUIT"
+  | "USR1"
+  | "USR2"
+  | "WINCH";
 
 /** Wall clock. */
 export interface Timestamp {
@@ -41,6 +52,8 @@ export interface Service {
   /** How ./run ended: the arguments of ./finish. */
   readonly exitCode: number;
   readonly waitStatus: number;
+  /** What tells it to end. */
+  readonly stopSignal: SignalName;
   /** Byte whose control script runs, "" if none; its step is the first of `steps`. */
   readonly script: string;
   readonly steps: readonly Step[];
@@ -71,6 +84,10 @@ export type Happening =
       readonly young: boolean;
       readonly hasFinish: boolean;
     }
+  /** It is about to end, and not to be started any more. */
+  | { readonly kind: "last" }
+  /** From now on this tells it to end. */
+  | { readonly kind: "stop signal"; readonly signal: SignalName }
   /** The control script has ended, or there is none (worked: false). */
   | { readonly kind: "scripted"; readonly worked: boolean }
   /** The signal could not be sent. */
@@ -168,6 +185,7 @@ export function newService(role: Role, want: Want, since: Timestamp): Service {
     since,
     exitCode: 0,
     waitStatus: 0,
+    stopSignal: "TERM",
     script: "",
     steps: [],
   };
@@ -218,6 +236,10 @@ function learn(now: Service, happening: Happening, actions: Action[]): Service {
       if (happening.young) actions.push({ kind: "rest", milliseconds: restMilliseconds });
       return { ...gone, phase: "down", since: happening.at, resting: happening.young };
     }
+    case "last":
+      return { ...now, want: "exit", once: false };
+    case "stop signal":
+      return { ...now, stopSignal: happening.signal };
     case "scripted":
       return afterScript(now, happening.worked, actions);
     case "refused":
@@ -244,7 +266,7 @@ function obey(now: Service, byte: string, actions: Action[]): Service {
     if (next.script !== "") actions.push({ kind: "drop script" });
     next = { ...next, script: "", steps: [] };
   }
-  if (row.stops === true && runs) next = { ...next, steps: [...next.steps, ...stopSteps(next.want)] };
+  if (row.stops === true && runs) next = { ...next, steps: [...next.steps, ...stopSteps(next.want, next.stopSignal)] };
   if (row.signal !== undefined && runs) {
     const step: Step = { kind: "script", byte, signal: row.signal };
     next = { ...next, steps: [...next.steps, step] };
@@ -257,9 +279,9 @@ function obey(now: Service, byte: string, actions: Action[]): Service {
   return next;
 }
 
-/** TERM; a service that is not to come back is also continued, so that it can obey, and told so by its script. */
-function stopSteps(want: Want): readonly Step[] {
-  const term: Step = { kind: "script", byte: "t", signal: "TERM" };
+/** Its stop signal; one that is not to come back is also continued, so that it can obey, and told so by its script. */
+function stopSteps(want: Want, signal: SignalName): readonly Step[] {
+  const term: Step = { kind: "script", byte: "t", signal };
   const cont: Step = { kind: "signal", signal: "CONT" };
   switch (want) {
     case "up":

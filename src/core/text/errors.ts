@@ -10,7 +10,9 @@ export const EEXIST = 17;
 export const EISDIR = 21;
 export const EINVAL = 22;
 export const ENOSPC = 28;
+export const EROFS = 30;
 export const ENOSYS = 38;
+export const EADDRINUSE = 98;
 
 /** The suite's text for an error number. (A switch: a table would be built in the memory of every process.) */
 export function describeError(errno: number): string {

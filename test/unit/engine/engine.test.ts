@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { supervise } from "../../../src/engine/engine.ts";
-import { Supervisor } from "../../../src/engine/supervisor.ts";
+import { Setting, Supervisor } from "../../../src/engine/supervisor.ts";
 import { endsAfter, Machine, reader, sleeper } from "../../machine/machine.ts";
 
 suite("one engine with a hundred services", () => {
@@ -13,7 +13,7 @@ suite("one engine with a hundred services", () => {
       // Every third crashes now and then, every fourth has a log service.
       machine.program(`/service/s${i}/run`, i % 3 === 0 ? endsAfter(1200 + i, 1) : sleeper);
       if (i % 4 === 0) machine.program(`/service/s${i}/log/run`, reader(lines));
-      const supervisor = new Supervisor(machine, `runsv s${i}`, `/service/s${i}/`);
+      const supervisor = new Supervisor(machine, `runsv s${i}`, new Setting(`/service/s${i}/`));
       supervisor.claim();
       assert.ok(supervisor.claimLog());
       supervisor.open();

@@ -1,0 +1,431 @@
+// All services of a scan directory, supervised by this one process: as runsvdir with a runsv for each, without the
+// processes in between. What runit-container does for itself stands in container.ts.
+
+import type { ContainerOptions } from "../core/container/options.ts";
+import { optionVariables } from "../core/container/options.ts";
+import type { ServiceFact } from "../core/container/report.ts";
+import type { Entry } from "../core/supervise/scan.ts";
+import { decodeFields, encodeFields } from "../core/text/fields.ts";
+import { describeWarning } from "../core/text/messages.ts";
+import { listEnvironment } from "../directories/environment.ts";
+import { ScanDirectory } from "../directories/scan.ts";
+import { StatePlaces } from "../directories/state-root.ts";
+import { SystemError } from "../system/errors.ts";
+import type { Polled, System } from "../system/system.ts";
+import type { Output, OutputStream } from "./output.ts";
+import { lockMilliseconds, Setting, Supervisor } from "./supervisor.ts";
+
+const retryMilliseconds = 1000;
+const pollMilliseconds = 5000;
+const logPatienceMilliseconds = 500;
+/** Ends of a service within this time count when it is asked whether it fails again and again. */
+const failingMilliseconds = 10_000;
+const maxEnds = 256;
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** A service of the tree. */
+export class TreeService {
+  readonly name: string;
+  readonly identity: string;
+  readonly isMain: boolean;
+  readonly setting: Setting;
+  stdout: OutputStream | undefined = undefined;
+  stderr: OutputStream | undefined = undefined;
+  /** undefined: it could not be begun with. */
+  supervisor: Supervisor | undefined = undefined;
+  /** When to try that again (monotonic clock, milliseconds); negative: not at all. */
+  retryAt = -1;
+  /** Gone from the scan directory. */
+  isRemoved = false;
+  /** When its log service is told to end, if its input has not told it; negative: not known yet. */
+  logDueAt = -1;
+  /** When it ended without being told to, the latest last. */
+  ends: number[] = [];
+  /** As waitpid(2) has it; negative: unknown. */
+  lastEnd = -1;
+  /** What is kept of it for a restart in place; "": it has changed since. */
+  kept = "";
+
+  constructor(name: string, identity: string, isMain: boolean, setting: Setting) {
+    this.name = name;
+    this.identity = identity;
+    this.isMain = isMain;
+    this.setting = setting;
+  }
+
+  /** Has nothing left that runs, its log service included. */
+  get isOver(): boolean {
+    return this.supervisor === undefined || this.supervisor.isOver;
+  }
+  endsSince(time: number): number {
+    let count = 0;
+    for (const end of this.ends) if (end >= time) count++;
+    return count;
+  }
+}
+
+/** What the owner of a tree is told. */
+export abstract class TreeOwner {
+  abstract say(message: string): void;
+  abstract hasChanged(): void;
+  /** ./run of a service has ended. */
+  abstract hasEnded(service: TreeService, waitStatus: number, now: number): void;
+}
+
+export class Tree {
+  readonly #system: System;
+  readonly #options: ContainerOptions;
+  readonly #owner: TreeOwner;
+  readonly #output: Output;
+  readonly #scanDirectory: ScanDirectory;
+  readonly places: StatePlaces;
+  #services: TreeService[] = [];
+  #isStopping = false;
+  /** Monotonic clock, milliseconds; negative: when something happens. */
+  #scanAt = -1;
+  #pollAt = -1;
+
+  constructor(system: System, options: ContainerOptions, owner: TreeOwner, output: Output, origin: number) {
+    this.#system = system;
+    this.#options = options;
+    this.#owner = owner;
+    this.#output = output;
+    this.places = new StatePlaces(system, options.directory);
+    this.#scanDirectory = new ScanDirectory(system, options.directory, origin, (text, errno) =>
+      this.#warn(text, errno),
+    );
+  }
+
+  get services(): readonly TreeService[] {
+    return this.#services;
+  }
+
+  /** Looks at the directory: new services are started, those that are gone stopped. */
+  scan(now: number): void {
+    this.#scanAt = -1;
+    if (this.#isStopping) return;
+    const identities = new Set<string>();
+    for (const service of this.#services) identities.add(service.identity);
+    const scan = this.#scanDirectory.scan(identities);
+    this.#pollAt = this.#scanDirectory.needsPolling ? now + pollMilliseconds : -1;
+    if (scan.againMilliseconds >= 0) this.#scanAt = now + scan.againMilliseconds;
+    if (scan.entries === undefined) {
+      this.#scanAt = now + retryMilliseconds;
+      return;
+    }
+    const found = new Set<string>();
+    const added: TreeService[] = [];
+    for (const entry of scan.entries) {
+      if (found.has(entry.identity)) continue;
+      found.add(entry.identity);
+      if (!identities.has(entry.identity)) added.push(this.#add(entry));
+    }
+    for (const service of this.#services) {
+      if (found.has(service.identity) || service.isRemoved) continue;
+      service.isRemoved = true;
+      service.supervisor?.stop();
+    }
+    for (const service of added) {
+      this.#services.push(service);
+      this.#begin(service, now);
+    }
+    this.#owner.hasChanged();
+  }
+
+  #add(entry: Entry): TreeService {
+    const { name, identity } = entry;
+    const { mains, directory } = this.#options;
+    const isMain = mains.includes(name) || this.#system.stat(`${directory}/${name}/main`, true).errno === 0;
+    return this.#make(name, identity, isMain);
+  }
+
+  #make(name: string, identity: string, isMain: boolean): TreeService {
+    const setting = new Setting(`${this.#options.directory}/${name}/`);
+    setting.inOwnSessions = true;
+    setting.stopSignal = this.#options.stopSignal;
+    const service = new TreeService(name, identity, isMain, setting);
+    this.#equip(service);
+    return service;
+  }
+
+  /** What it tells us, and how. */
+  #equip(service: TreeService): void {
+    const { setting } = service;
+    setting.say = (message) => this.#owner.say(message);
+    setting.changed = () => {
+      service.kept = "";
+      const pid = service.supervisor?.service.pid ?? 0;
+      if (pid !== 0 && service.stdout !== undefined) service.stdout.pid = pid;
+      if (pid !== 0 && service.stderr !== undefined) service.stderr.pid = pid;
+      this.#owner.hasChanged();
+    };
+    setting.ended = (waitStatus) => this.#hearEnd(service, waitStatus);
+    setting.prepare = () => this.#prepare(service);
+  }
+
+  /** Before each start: its environment, and where it writes. */
+  #prepare(service: TreeService): void {
+    const { setting } = service;
+    const variables: string[] = [];
+    if (this.#options.isClean) {
+      variables.push("");
+      variables.push(`PATH=${this.#system.environment("PATH") ?? defaultPath}`);
+    } else for (const name of optionVariables) variables.push(name);
+    variables.push(`SV_NAME=${service.name}`);
+    if (setting.state !== "") variables.push(`SV_STATE=${setting.state}`);
+    variables.push(`SV_LOGDIR=/var/log/sv/${service.name}`);
+    const directory = `${setting.base}env`;
+    if (this.#system.stat(directory, true).kind === "directory") {
+      try {
+        for (const entry of listEnvironment(this.#system, directory)) variables.push(entry);
+      } catch (error: unknown) {
+        if (!(error instanceof SystemError)) throw error;
+        this.#warn(`${service.name}: ${error.message}`, 0);
+      }
+    }
+    setting.variables = variables;
+  }
+
+  /** Begins to supervise; what stands in the way is said, and tried again after a while. */
+  #begin(service: TreeService, now: number): void {
+    const { setting } = service;
+    try {
+      if (service.supervisor === undefined) {
+        setting.state = this.places.placeOf(setting.base, service.name);
+        setting.logState = this.places.placeOf(`${setting.base}log/`, `${service.name}.log`);
+        if (this.#options.prefix !== "none" && service.stderr === undefined) {
+          service.stdout = this.#output.open(service.name, "stdout");
+          service.stderr = this.#output.open(service.name, "stderr");
+          setting.stdout = service.stdout.writeFd;
+          setting.stderr = service.stderr.writeFd;
+        }
+        const supervisor = new Supervisor(this.#system, `[runit] ${service.name}`, setting);
+        supervisor.claim();
+        service.supervisor = supervisor;
+      }
+      const { supervisor } = service;
+      if (!supervisor.claimLog()) {
+        service.retryAt = now + lockMilliseconds;
+        return;
+      }
+      supervisor.open();
+      service.retryAt = -1;
+      supervisor.begin();
+    } catch (error: unknown) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#owner.say(`[runit] ${service.name}: fatal: ${error.message}\n`);
+      service.supervisor = undefined;
+      service.retryAt = now + retryMilliseconds;
+    }
+  }
+
+  #hearEnd(service: TreeService, waitStatus: number): boolean {
+    const { supervisor } = service;
+    const now = this.#system.monotonic();
+    if (service.stdout !== undefined) this.#output.finish(service.stdout);
+    if (service.stderr !== undefined) this.#output.finish(service.stderr);
+    service.lastEnd = waitStatus;
+    if (supervisor !== undefined && supervisor.service.want === "up" && !supervisor.service.gotTerm) {
+      service.ends.push(now);
+      if (service.ends.length > maxEnds) service.ends.shift();
+    }
+    this.#owner.hasEnded(service, waitStatus, now);
+    return service.isMain;
+  }
+
+  /** What is to be told of the services. */
+  facts(now: number): readonly ServiceFact[] {
+    const facts: ServiceFact[] = [];
+    for (const one of this.#services) {
+      const service = one.supervisor?.service;
+      facts.push({
+        name: one.name,
+        path: one.setting.base,
+        state: service?.phase ?? "down",
+        want: one.isRemoved ? "exit" : (service?.want ?? "up"),
+        pid: service?.pid ?? 0,
+        upMilliseconds: service?.phase === "run" ? now - (one.supervisor?.startedAt ?? now) : 0,
+        endsOfLate: one.endsSince(now - failingMilliseconds),
+        lastEnd: one.lastEnd,
+      });
+    }
+    return facts;
+  }
+
+  // ── hearing ──
+
+  addPolled(fds: Polled[]): void {
+    if (this.#scanDirectory.inotify >= 0 && !this.#isStopping) {
+      fds.push({ fd: this.#scanDirectory.inotify, awaits: "data" });
+    }
+    for (const { supervisor, retryAt } of this.#services) {
+      if (supervisor !== undefined && retryAt < 0 && !supervisor.isOver) supervisor.addPolled(fds);
+    }
+  }
+
+  onReadable(fd: number): boolean {
+    if (fd === this.#scanDirectory.inotify) {
+      if (this.#scanDirectory.hearChanges()) this.#scanAt = this.#system.monotonic();
+      return true;
+    }
+    for (const { supervisor } of this.#services) if (supervisor?.onReadable(fd) === true) return true;
+    return false;
+  }
+
+  onEnded(pid: number, waitStatus: number): boolean {
+    for (const { supervisor } of this.#services) if (supervisor?.onEnded(pid, waitStatus) === true) return true;
+    return false;
+  }
+
+  onTime(now: number): void {
+    if (this.#pollAt >= 0 && now >= this.#pollAt && !this.#isStopping) {
+      this.#pollAt = now + pollMilliseconds;
+      if (this.#scanDirectory.hasChanged()) this.#scanAt = now;
+    }
+    if (this.#scanAt >= 0 && now >= this.#scanAt) this.scan(now);
+    for (const service of this.#services) {
+      const { supervisor } = service;
+      if (service.retryAt >= 0 && now >= service.retryAt) this.#begin(service, now);
+      if (supervisor === undefined) continue;
+      supervisor.onTime(now);
+      this.#urgeLog(service, supervisor, now);
+    }
+    this.#bury();
+  }
+
+  /** A log service reads the end of its input; if it goes on for a while, it is told to end. */
+  #urgeLog(service: TreeService, supervisor: Supervisor, now: number): void {
+    if (!supervisor.isServiceOver || supervisor.isOver) return;
+    if (service.logDueAt < 0) service.logDueAt = now + logPatienceMilliseconds;
+    else if (now >= service.logDueAt && Number.isFinite(service.logDueAt)) {
+      service.logDueAt = Number.POSITIVE_INFINITY;
+      supervisor.stopLog();
+    }
+  }
+
+  /** Those that are gone from the directory and have ended. */
+  #bury(): void {
+    if (!this.#services.some((service) => service.isRemoved && service.isOver)) return;
+    const kept: TreeService[] = [];
+    for (const service of this.#services) {
+      if (!service.isRemoved || !service.isOver) {
+        kept.push(service);
+        continue;
+      }
+      if (service.stdout !== undefined) this.#output.close(service.stdout);
+      if (service.stderr !== undefined) this.#output.close(service.stderr);
+      service.supervisor?.end();
+      service.supervisor?.close();
+      service.setting.forget();
+    }
+    this.#services = kept;
+    this.#owner.hasChanged();
+  }
+
+  /** When `onTime` is due (monotonic clock, milliseconds); negative: never. */
+  get due(): number {
+    let due = -1;
+    const times = this.#isStopping ? [] : [this.#scanAt, this.#pollAt];
+    for (const { supervisor, retryAt, logDueAt } of this.#services) {
+      times.push(retryAt);
+      if (supervisor === undefined) continue;
+      times.push(supervisor.due);
+      if (supervisor.isServiceOver && !supervisor.isOver && Number.isFinite(logDueAt))
+        times.push(Math.max(logDueAt, 0));
+    }
+    for (const time of times) if (time >= 0 && (due < 0 || time < due)) due = time;
+    return due;
+  }
+
+  // ── the end ──
+
+  /** Tells the main services to end, or all. Nothing is started any more. */
+  stop(whose: "mains" | "all"): void {
+    this.#isStopping = true;
+    for (const service of this.#services) {
+      if (whose === "mains" && !service.isMain) continue;
+      service.retryAt = -1;
+      service.supervisor?.stop();
+    }
+  }
+  /** Kills what is left of them; how many services that were. */
+  kill(): number {
+    this.#isStopping = true;
+    let count = 0;
+    for (const { supervisor } of this.#services) {
+      if (supervisor !== undefined && !supervisor.isOver && supervisor.kill()) count++;
+    }
+    return count;
+  }
+  get hasMains(): boolean {
+    return this.#services.some((service) => service.isMain && service.supervisor?.isServiceOver === false);
+  }
+  get isOver(): boolean {
+    return this.#services.every((service) => service.isOver);
+  }
+
+  // ── a restart in place ──
+
+  /** Each service as a text. */
+  describe(): readonly string[] {
+    const texts: string[] = [];
+    for (const service of this.#services) {
+      const { stdout, stderr } = service;
+      const holds = (stdout?.rest.length ?? 0) > 0 || (stderr?.rest.length ?? 0) > 0;
+      if (service.kept === "" || holds) service.kept = this.#describeService(service);
+      texts.push(service.kept);
+      if (holds) service.kept = ""; // it ends soon
+    }
+    return texts;
+  }
+
+  #describeService(service: TreeService): string {
+    const { stdout, stderr, supervisor, setting } = service;
+    return encodeFields([
+      service.name,
+      service.identity,
+      `${service.isMain ? 1 : 0} ${service.isRemoved ? 1 : 0} ${service.lastEnd} ${service.retryAt}`,
+      service.ends.join(" "),
+      setting.state,
+      setting.logState,
+      stdout === undefined ? "" : this.#output.describeStream(stdout),
+      stderr === undefined ? "" : this.#output.describeStream(stderr),
+      supervisor === undefined ? "" : supervisor.describe(),
+    ]);
+  }
+
+  /** Takes over what a crashed instance kept of a service. */
+  resume(text: string): void {
+    const fields = decodeFields(text) ?? [];
+    if (fields.length !== 9) return;
+    const field = (index: number): string => String(fields[index] ?? "");
+    const words = field(2).split(" ");
+    const service = this.#make(field(0), field(1), words[0] === "1");
+    const { name, setting } = service;
+    service.isRemoved = words[1] === "1";
+    service.lastEnd = Number(words[2] ?? "-1");
+    service.retryAt = Number(words[3] ?? "-1");
+    for (const word of field(3).split(" ")) if (word !== "") service.ends.push(Number(word));
+    setting.state = field(4);
+    setting.logState = field(5);
+    service.stdout = field(6) === "" ? undefined : this.#output.resume(name, "stdout", field(6));
+    service.stderr = field(7) === "" ? undefined : this.#output.resume(name, "stderr", field(7));
+    if (service.stdout !== undefined) setting.stdout = service.stdout.writeFd;
+    if (service.stderr !== undefined) setting.stderr = service.stderr.writeFd;
+    this.#services.push(service);
+    if (field(8) === "") return;
+    const supervisor = new Supervisor(this.#system, `[runit] ${name}`, setting);
+    service.supervisor = supervisor;
+    if (supervisor.resume(field(8))) supervisor.begin();
+    else service.supervisor = undefined;
+  }
+  /** What the crashed instance had begun: to stop them. */
+  resumeStop(): void {
+    this.#isStopping = true;
+    for (const { supervisor } of this.#services) if (supervisor?.service.want === "exit") supervisor.stayStopped();
+  }
+
+  #warn(text: string, errno: number): void {
+    this.#owner.say(describeWarning("[runit]", text, errno));
+  }
+}
