@@ -2,21 +2,29 @@
 
 import { describeVersion } from "../core/process/names.ts";
 import { describeError } from "../core/text/errors.ts";
-import { arm, disarm } from "../directories/boot.ts";
+import { arm, disarm, isInContainer } from "../directories/boot.ts";
 import type { System } from "../system/system.ts";
 
 const runitPath = "/sbin/runit";
 const contSignal = 18;
+const termSignal = 15;
 
 export function runitInit(args: readonly string[], system: System): number {
   if (system.pid === 1) return becomeRunit(system);
   const level = String(args[1] ?? "").slice(0, 1);
+  if (args.length < 2 && (system.environment("RUNIT_CONTAINER") ?? "0") !== "0") return becomeRunit(system);
   if (level !== "0" && level !== "6") {
     if (String(args[1] ?? "").startsWith("-V")) system.writeText(2, `${describeVersion("runit-init")}\n`);
     system.writeText(2, `usage: ${String(args[0] ?? "")} 0|6\n\n`);
     return 0;
   }
-  arm(system, system.stopFlag);
+  try {
+    arm(system, system.stopFlag);
+  } catch (error: unknown) {
+    // In a container with a read-only root: process 1 there knows another word for it, as long as no flag is needed.
+    if (level === "6" || !isInContainer(system) || system.kill(1, termSignal) < 0) throw error;
+    return 0;
+  }
   try {
     if (level === "6") arm(system, system.rebootFlag);
     else disarm(system, system.rebootFlag);

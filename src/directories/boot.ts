@@ -1,9 +1,23 @@
 // The files by which process 1 is told what to do: of the flags only the owner's right to execute counts.
 
+import { parseCode } from "../core/container/options.ts";
 import { ENOENT } from "../core/text/errors.ts";
 import { orFail } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
 import { openCreate, openNonblocking, openTruncate, openWrite } from "../system/system.ts";
+import { readStart } from "./text.ts";
+
+/** The name of the first of all PID namespaces. */
+const firstNamespace = "pid:[4026531836]";
+
+/** Whether this is a container, as far as can be told from inside; RUNIT_CONTAINER=1 says so, 0 forbids it. */
+export function isInContainer(system: System): boolean {
+  const asked = system.environment("RUNIT_CONTAINER") ?? "";
+  if (asked !== "") return asked !== "0";
+  const namespace = system.readlink("/proc/self/ns/pid");
+  if (namespace.errno === 0) return namespace.text !== firstNamespace;
+  return (system.environment("container") ?? "") !== "";
+}
 
 const noSync = "/etc/runit/nosync";
 const armed = 0o100;
@@ -16,6 +30,12 @@ export function isExecutable(system: System, path: string): boolean {
 
 export function wantsSync(system: System): boolean {
   return system.stat(noSync, true).errno !== 0;
+}
+
+/** What scripts and services want a container to end with, by a number in a file; 0: nothing else. */
+export function readExitCode(system: System): number {
+  const path = system.environment("RUNIT_EXIT_FILE") ?? "/run/runit/exit-code";
+  return parseCode(readStart(system, path, 8).trim()) ?? 0;
 }
 
 /** Sets a flag; the file is made if need be. Throws SystemError. */

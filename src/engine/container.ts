@@ -24,7 +24,7 @@ import { describeWarning } from "../core/text/messages.ts";
 import { isExecutable } from "../directories/boot.ts";
 import { countMemoryKills, writeReason } from "../directories/container.ts";
 import { ControlSocket } from "../directories/control-socket.ts";
-import { listDescendants } from "../directories/processes.ts";
+import { hasRest, signalRest } from "../directories/processes.ts";
 import { orFail } from "../system/errors.ts";
 import type { Happening } from "../system/happenings.ts";
 import { awaitHappenings } from "../system/happenings.ts";
@@ -69,7 +69,6 @@ export class Container extends TreeOwner {
   readonly #output: Output;
   readonly #tree: Tree;
   readonly #socket: ControlSocket;
-  readonly #isFirst: boolean;
   #phase: LifePhase = "hook";
   #stop: Stop | undefined = undefined;
   #cause: Cause | undefined = undefined;
@@ -91,7 +90,6 @@ export class Container extends TreeOwner {
     this.#system = system;
     this.#options = options;
     this.#command = command;
-    this.#isFirst = system.pid === 1;
     this.#output = new Output(system, options.prefix);
     const origin = orFail(system.open(".", openRead + openDirectory, 0), "unable to open current directory");
     this.#tree = new Tree(system, options, this, this.#output, origin);
@@ -129,7 +127,7 @@ export class Container extends TreeOwner {
     system.freshenChildren();
     system.keepAbove(2);
     system.raiseFdLimit();
-    if (!this.#isFirst) {
+    if (system.pid !== 1) {
       const result = system.becomeSubreaper();
       if (result < 0)
         this.say(describeWarning("[runit]", "unable to become a subreaper: orphans are not seen", -result));
@@ -332,7 +330,9 @@ export class Container extends TreeOwner {
   override hasEnded(service: TreeService, waitStatus: number, now: number): void {
     const startedAt = service.supervisor?.startedAt ?? now;
     if (service.isMain) {
+      const isFirst = this.#stop === undefined;
       this.#hearMainEnd(`main service ${service.name}`, waitStatus, startedAt);
+      if (isFirst) this.#running--; // it was not stopped
       return;
     }
     const { maxFailures, failureMilliseconds, loudness } = this.#options;
@@ -375,7 +375,7 @@ export class Container extends TreeOwner {
     this.#cause = cause;
     this.#stop = requestStop(graceMilliseconds, drainMilliseconds, mainsFirst, now);
     for (const { supervisor } of this.#tree.services) if (supervisor?.hasProcess === true) this.#running++;
-    if (loudness > 0) this.say(`[runit] stopping: ${describeEnding(this.#course())}\n`);
+    if (loudness > 0) this.say("[runit] stopping\n");
   }
 
   #hurry(): void {
@@ -395,7 +395,7 @@ export class Container extends TreeOwner {
         hasMains: this.#commandPid !== 0 || this.#tree.hasMains,
         hasServices,
         hasHook,
-        hasProcesses: (step === "sweep" || step === "swept") && this.#hasProcesses(),
+        hasProcesses: (step === "sweep" || step === "swept") && hasRest(this.#system),
         hasOutput: this.#output.isWaiting,
       };
       const { next, actions } = reactStop(this.#stop, remaining, now);
@@ -428,11 +428,11 @@ export class Container extends TreeOwner {
         break;
       case "terminate rest":
         if (this.#hookPid !== 0) this.#killOwn(this.#hookPid);
-        this.#sendRest(term);
-        this.#sendRest(cont);
+        signalRest(this.#system, term);
+        signalRest(this.#system, cont);
         break;
       case "kill rest":
-        this.#sendRest(kill);
+        signalRest(this.#system, kill);
         break;
       case "say why":
         this.#output.drain();
@@ -457,16 +457,6 @@ export class Container extends TreeOwner {
     const hook = this.#hookOf(this.#options.endHook, "3");
     this.#phase = "running";
     if (hook !== "") this.#startHook(hook);
-  }
-
-  /** Everything that is left: as process 1 all processes, otherwise those below us. */
-  #sendRest(signal: number): void {
-    if (this.#isFirst) this.#system.killAll(signal);
-    else for (const pid of listDescendants(this.#system, this.#system.pid)) this.#system.kill(pid, signal);
-  }
-  #hasProcesses(): boolean {
-    if (this.#isFirst) return this.#system.killAll(0) !== -ESRCH;
-    return listDescendants(this.#system, this.#system.pid).length > 0;
   }
 
   #course(): Course {

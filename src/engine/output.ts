@@ -18,6 +18,8 @@ const maxWaitingBytes = 65536;
 /** The beginning of a line is written when nothing more has come for so long. */
 const silenceMilliseconds = 1000;
 const newline = 10;
+/** After so many there was more than a pipe can hold. */
+const readsOfPipe = 8;
 
 /** What a service writes to one of its descriptors. */
 export class OutputStream {
@@ -80,7 +82,8 @@ export class Output {
   readonly #out = new Sink(1);
   readonly #err = new Sink(2);
   #streams: OutputStream[] = [];
-  readonly #room = new Uint8Array(maxLineBytes);
+  /** A line of full length, and the byte that tells whether it ends there. */
+  readonly #room = new Uint8Array(maxLineBytes + 1);
 
   constructor(system: System, prefix: Prefix) {
     this.#system = system;
@@ -155,12 +158,18 @@ export class Output {
     for (const stream of this.#streams) if (stream.rest.length > 0 && now >= stream.silentAt) this.#end(stream);
   }
 
-  /** The process that wrote has ended: what it wrote is passed on, the last line even if it has no end. */
+  /**
+   * The process that wrote has ended: what it wrote is passed on, the last line even if it has no end. What our reader does
+   * not take, and what others write meanwhile, comes later.
+   */
   finish(stream: OutputStream): void {
-    while (this.#take(stream) === maxLineBytes) {
-      // there may be more
+    const sink = this.#sinkOf(stream);
+    for (let i = 0; i < readsOfPipe; i++) {
+      if (sink.waiting >= maxWaitingBytes) return;
+      if (this.#take(stream) > 0) continue;
+      if (stream.rest.length > 0) this.#end(stream);
+      return;
     }
-    if (stream.rest.length > 0) this.#end(stream);
   }
 
   /** The beginning of a line, or what waits for a reader, is only in our memory. */
@@ -192,10 +201,10 @@ export class Output {
     const lines = this.#system.findLast(room, 0, total, newline) + 1;
     if (lines > 0) this.#pass(stream, lines);
     let left = lines;
-    if (total - left >= maxLineBytes) {
-      this.#put(stream, 0, total);
+    if (total - left > maxLineBytes) {
+      this.#put(stream, 0, maxLineBytes);
       stream.isFurther = true;
-      left = total;
+      left = maxLineBytes;
     }
     stream.rest = left === total ? nothing : room.slice(left, total);
     stream.silentAt = this.#system.monotonic() + silenceMilliseconds;

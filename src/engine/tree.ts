@@ -21,6 +21,8 @@ const logPatienceMilliseconds = 500;
 /** Ends of a service within this time count when it is asked whether it fails again and again. */
 const failingMilliseconds = 10_000;
 const maxEnds = 256;
+const termSignal = 15;
+const contSignal = 18;
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** A service of the tree. */
@@ -228,6 +230,10 @@ export class Tree {
     if (supervisor !== undefined && supervisor.service.want === "up" && !supervisor.service.gotTerm) {
       service.ends.push(now);
       if (service.ends.length > maxEnds) service.ends.shift();
+    }
+    // Nothing of a service outlives its stop.
+    if (supervisor !== undefined && supervisor.service.want !== "up") {
+      for (const signal of [termSignal, contSignal]) this.#system.killGroup(supervisor.service.pid, signal);
     }
     this.#owner.hasEnded(service, waitStatus, now);
     return service.isMain;

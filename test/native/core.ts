@@ -331,7 +331,7 @@ function bootHappening(dice: Dice): BootHappening {
     case 0:
       return { kind: "started", pid: 2 + dice.roll(1000) };
     case 1:
-      return { kind: "unrunnable" };
+      return { kind: "unrunnable", code: 127 };
     case 2:
       return { kind: "unforkable" };
     case 3:

@@ -5,7 +5,8 @@ import type { Boot, BootPhase, Stage } from "./stages.ts";
 /** @param spawned the last process that was started when this was true */
 export function encodeBoot(boot: Boot, spawned: number): string {
   const flags = `${boot.wasContinued ? 1 : 0}${boot.wasInterrupted ? 1 : 0}`;
-  return `${boot.stage} ${boot.phase} ${boot.pid} ${boot.askingPid} ${boot.dueAt} ${flags} ${spawned}`;
+  const contained = `${boot.isContained ? 1 : 0} ${boot.code} ${boot.stoppedAt}`;
+  return `${boot.stage} ${boot.phase} ${boot.pid} ${boot.askingPid} ${boot.dueAt} ${flags} ${spawned} ${contained}`;
 }
 
 /**
@@ -16,7 +17,7 @@ export function decodeBoot(line: string, spawned: number): Boot | undefined {
   const words = line.split(" ");
   const stage = stageOf(words[0] ?? "");
   const phase = phaseOf(words[1] ?? "");
-  if (words.length !== 7 || stage === undefined || phase === undefined) return undefined;
+  if (words.length !== 10 || stage === undefined || phase === undefined) return undefined;
   const flags = words[5] ?? "";
   const pid = Number(words[2] ?? "0");
   const askingPid = Number(words[3] ?? "0");
@@ -29,6 +30,9 @@ export function decodeBoot(line: string, spawned: number): Boot | undefined {
     dueAt: Number(words[4] ?? "-1"),
     wasContinued: flags.charAt(0) === "1",
     wasInterrupted: flags.charAt(1) === "1",
+    isContained: words[7] === "1",
+    code: Number(words[8] ?? "0"),
+    stoppedAt: Number(words[9] ?? "-1"),
   };
 }
 

@@ -9,6 +9,9 @@
 //                           └──▶ stopping ──▶ killed ───────────┘
 //
 // A script that cannot be executed has failed: of stage 1 the next one follows, stage 2 is tried again after 5 s.
+//
+// In a container a stop signal is a stop request in stage 1 too, a stage that cannot be executed leads to stage 3, and
+// there is an exit code: that of the earliest failure.
 
 export type Stage = 1 | 2 | 3;
 export type BootPhase = "running" | "resting" | "stopping" | "killed" | "over";
@@ -25,14 +28,21 @@ export interface Boot {
   /** Requests that came while they could not be dealt with: they are, as soon as stage 2 runs. */
   readonly wasContinued: boolean;
   readonly wasInterrupted: boolean;
+  readonly isContained: boolean;
+  /** Exit code of a container: of the earliest failure so far, or 0. */
+  readonly code: number;
+  /** When it was told to stop (monotonic clock, milliseconds); negative: not yet. */
+  readonly stoppedAt: number;
 }
 
 export type BootHappening =
   | { readonly kind: "started"; readonly pid: number }
   /** No process could be made. */
   | { readonly kind: "unforkable" }
-  /** The script could not be executed; its process has ended, or will. */
-  | { readonly kind: "unrunnable" }
+  /** The script could not be executed; its process has ended, or will. Code as a shell has it: 127 there is none, 126. */
+  | { readonly kind: "unrunnable"; readonly code: number }
+  /** A stop signal, in a container. */
+  | { readonly kind: "told"; readonly signal: string }
   | { readonly kind: "ended"; readonly waitStatus: number }
   | { readonly kind: "asking"; readonly pid: number }
   | { readonly kind: "asked"; readonly waitStatus: number; readonly isArmed: boolean }
@@ -70,11 +80,31 @@ export function scriptOf(stage: Stage): string {
 
 /** At the very beginning: stage 1 is to be started. */
 export function newBoot(): Boot {
-  return beginning(1, false, false);
+  return {
+    stage: 1,
+    phase: "running",
+    pid: 0,
+    askingPid: 0,
+    dueAt: -1,
+    wasContinued: false,
+    wasInterrupted: false,
+    isContained: false,
+    code: 0,
+    stoppedAt: -1,
+  };
 }
 
-function beginning(stage: Stage, wasContinued: boolean, wasInterrupted: boolean): Boot {
-  return { stage, phase: "running", pid: 0, askingPid: 0, dueAt: -1, wasContinued, wasInterrupted };
+function beginning(boot: Boot, stage: Stage): Boot {
+  return {
+    ...boot,
+    stage,
+    phase: "running",
+    pid: 0,
+    askingPid: 0,
+    dueAt: -1,
+    wasContinued: false,
+    wasInterrupted: false,
+  };
 }
 
 /** @param now monotonic clock, milliseconds */
@@ -85,7 +115,9 @@ export function reactBoot(boot: Boot, heard: BootHappening, now: number): BootRe
     case "unforkable":
       return { next: { ...boot, dueAt: now + restMilliseconds }, actions: [] };
     case "unrunnable":
-      return boot.stage === 2 ? rest(boot, [], now) : leave(boot, [], nextOf(boot.stage));
+      return endUnrunnable(boot, heard.code, now);
+    case "told":
+      return hearTold(boot, heard.signal, now);
     case "ended":
       return end(boot, heard.waitStatus, now);
     case "asking":
@@ -103,10 +135,22 @@ export function reactBoot(boot: Boot, heard: BootHappening, now: number): BootRe
 
 // ── the end of a stage ──
 
-function end(boot: Boot, waitStatus: number, now: number): BootReaction {
-  if (isStopping(boot)) return leave(boot, [], 3);
+function endUnrunnable(boot: Boot, code: number, now: number): BootReaction {
+  if (boot.isContained) return leave(failing(boot, code), [], boot.stage === 3 ? "the end" : 3);
+  return boot.stage === 2 ? rest(boot, [], now) : leave(boot, [], nextOf(boot.stage));
+}
+
+/** The earliest failure is the one that counts. */
+function failing(boot: Boot, code: number): Boot {
+  return boot.code === 0 ? { ...boot, code } : boot;
+}
+
+function end(ended: Boot, waitStatus: number, now: number): BootReaction {
+  if (isStopping(ended)) return leave(ended, [], 3);
   const hasCrashed = waitStatus % 128 !== 0;
   const code = Math.floor(waitStatus / 256) % 256;
+  const counts = ended.stage === 3 || (ended.stage === 1 ? hasCrashed || code === 100 : !hasCrashed && code !== 111);
+  const boot = counts ? failing(ended, hasCrashed ? 128 + (waitStatus % 128) : code) : ended;
   if (!hasCrashed && code === 0) return leave(boot, [], nextOf(boot.stage));
   const complaint = hasCrashed ? crashed(scriptOf(boot.stage)) : failed(boot);
   if (boot.stage === 1 && (hasCrashed || code === 100)) return leave(boot, [complaint], 3);
@@ -125,7 +169,7 @@ function leave(boot: Boot, complaints: readonly BootAction[], next: Following): 
   if (boot.stage === 1 && next === 3) actions.push({ kind: "warn", text: "skipping stage 2..." });
   if (next === "the end") return { next: { ...boot, phase: "over", pid: 0, dueAt: -1 }, actions };
   actions.push({ kind: "start", stage: next });
-  return { next: beginning(next, false, false), actions };
+  return { next: beginning(boot, next), actions };
 }
 
 /** Stage 2 is started again after a while. */
@@ -159,9 +203,18 @@ function tooEarlyOrLate(boot: Boot): BootReaction {
 }
 
 function hearContinued(boot: Boot, isArmed: boolean, now: number): BootReaction {
+  if (boot.isContained) return isArmed ? hearTold(boot, "CONT", now) : { next: boot, actions: [] };
   if (boot.stage !== 2) return tooEarlyOrLate(boot);
   if (isReady(boot)) return isArmed ? stop(boot, [], now) : { next: { ...boot, wasContinued: false }, actions: [] };
   return { next: isStopping(boot) ? boot : { ...boot, wasContinued: true }, actions: [] };
+}
+
+/** In a container: in stage 3 it comes too late, otherwise it is never lost. */
+function hearTold(boot: Boot, signal: string, now: number): BootReaction {
+  if (boot.stage === 3 || isStopping(boot)) return { next: boot, actions: [] };
+  const said: BootAction = { kind: "say", text: `stop request (${signal})...` };
+  if (boot.pid === 0) return leave({ ...boot, stoppedAt: now }, [said], 3);
+  return stop(boot, [said], now);
 }
 
 function hearInterrupted(boot: Boot, hasScript: boolean): BootReaction {
@@ -186,8 +239,9 @@ function endAsking(boot: Boot, waitStatus: number, isArmed: boolean, now: number
 }
 
 function stop(boot: Boot, before: readonly BootAction[], now: number): BootReaction {
+  const dueAt = now + stopMilliseconds;
   return {
-    next: { ...boot, phase: "stopping", dueAt: now + stopMilliseconds, wasContinued: false, wasInterrupted: false },
+    next: { ...boot, phase: "stopping", dueAt, wasContinued: false, wasInterrupted: false, stoppedAt: now },
     actions: [...before, { kind: "disarm" }, { kind: "terminate", pid: boot.pid }],
   };
 }
@@ -197,7 +251,7 @@ function stop(boot: Boot, before: readonly BootAction[], now: number): BootReact
 function hearDue(boot: Boot): BootReaction {
   if (boot.phase === "resting") {
     return {
-      next: { ...beginning(2, boot.wasContinued, boot.wasInterrupted), askingPid: boot.askingPid },
+      next: { ...boot, phase: "running", pid: 0, dueAt: -1 },
       actions: [
         { kind: "warn", text: "restarting." },
         { kind: "start", stage: 2 },
@@ -208,7 +262,7 @@ function hearDue(boot: Boot): BootReaction {
     return {
       next: { ...boot, phase: "killed", dueAt: -1 },
       actions: [
-        { kind: "warn", text: "stage 2 not terminated, sending sigkill..." },
+        { kind: "warn", text: `stage ${boot.stage} not terminated, sending sigkill...` },
         { kind: "kill", pid: boot.pid },
       ],
     };

@@ -71,11 +71,11 @@ suite("the end of a stage", () => {
   }
 
   test("a script that cannot be executed: the next stage, but stage 2 is tried again", () => {
-    assert.deepEqual(hear(running(1), { kind: "unrunnable" }).did, ["leave stage: /etc/runit/1", "start 2"]);
-    const second = hear({ ...newBoot(), stage: 2 }, { kind: "unrunnable" });
+    assert.deepEqual(hear(running(1), { kind: "unrunnable", code: 127 }).did, ["leave stage: /etc/runit/1", "start 2"]);
+    const second = hear({ ...newBoot(), stage: 2 }, { kind: "unrunnable", code: 127 });
     assert.deepEqual([second.did, second.next.dueAt], [["! killing all processes in stage 2..."], 6000]);
     assert.deepEqual(hear(second.next, { kind: "due" }).did, ["! restarting.", "start 2"]);
-    assert.equal(hear(running(3), { kind: "unrunnable" }).next.phase, "over");
+    assert.equal(hear(running(3), { kind: "unrunnable", code: 127 }).next.phase, "over");
   });
 
   test("no process can be made: again in five seconds", () => {
@@ -176,6 +176,9 @@ suite("what is kept", () => {
           dueAt: 123.5,
           wasContinued: stage === 1,
           wasInterrupted: stage === 2,
+          isContained: stage === 3,
+          code: 7,
+          stoppedAt: 99.5,
         };
         assert.deepEqual(decodeBoot(encodeBoot(boot, 50), 50), boot);
       }
