@@ -94,7 +94,7 @@ function listServices(directory: string, system: System): readonly string[] {
   const services: string[] = [];
   system.list(directory, names);
   for (const name of names) {
-    if (!name.startsWith(".") && system.stat(`${directory}/${name}`, true).kind === "directory") services.push(name);
+    if (!name.startsWith(".") && system.stat(`${directory}/${name}/run`, false).errno === 0) services.push(name);
   }
   return services;
 }

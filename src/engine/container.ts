@@ -100,8 +100,7 @@ export class Container extends TreeOwner {
   live(): number {
     this.#prepare();
     if (!this.#resume()) this.#begin();
-    this.#keep();
-    this.#system.guard();
+    this.keep();
     let isFirst = true; // what ended before a restart in place is heard at once
     for (;;) {
       const fds: Polled[] = [];
@@ -116,7 +115,7 @@ export class Container extends TreeOwner {
       this.#output.onTime(now);
       this.#socket.onTime(now);
       if (this.#advance(now)) return this.#end();
-      if (this.#hasChanged || this.#output.holdsAnything) this.#keep();
+      if (this.#hasChanged || this.#output.holdsAnything) this.keep();
     }
   }
 
@@ -127,6 +126,7 @@ export class Container extends TreeOwner {
     system.freshenChildren();
     system.keepAbove(2);
     system.raiseFdLimit();
+    system.guardState("[runit]");
     if (system.pid !== 1) {
       const result = system.becomeSubreaper();
       if (result < 0)
@@ -165,7 +165,7 @@ export class Container extends TreeOwner {
       return false;
     }
     this.#hookPid = spawned.pid;
-    this.#keep();
+    this.keep();
     return true;
   }
 
@@ -210,7 +210,7 @@ export class Container extends TreeOwner {
     this.#commandPid = spawned.pid;
     this.#commandAt = this.#system.monotonic();
     this.#system.watchEnd(spawned.pid);
-    this.#keep();
+    this.keep();
   }
 
   // ── hearing ──
@@ -477,7 +477,7 @@ export class Container extends TreeOwner {
 
   // ── a restart in place ──
 
-  #keep(): void {
+  override keep(): void {
     this.#hasChanged = false;
     const life: Life = {
       phase: this.#phase,
@@ -530,6 +530,7 @@ export class Container extends TreeOwner {
 
   #end(): number {
     this.#socket.close();
+    this.#system.endGuard();
     return exitCodeOf(this.#course(), this.#options.expected);
   }
 }

@@ -261,7 +261,8 @@ export class Supervisor {
   /** Told to end, whatever it is told by others from now on. */
   stop(): void {
     this.#isFinal = true;
-    this.terminate();
+    this.#hearControl("service", "d"); // control/d is asked: to whoever wrote it this is a stop like any other
+    this.hear("service", { kind: "last" });
   }
   /** The same after a restart in place: it has been told. */
   stayStopped(): void {

@@ -70,6 +70,8 @@ export class TreeService {
 export abstract class TreeOwner {
   abstract say(message: string): void;
   abstract hasChanged(): void;
+  /** Everything is to be kept for a restart in place, now. */
+  abstract keep(): void;
   /** ./run of a service has ended. */
   abstract hasEnded(service: TreeService, waitStatus: number, now: number): void;
 }
@@ -127,10 +129,8 @@ export class Tree {
       service.isRemoved = true;
       service.supervisor?.stop();
     }
-    for (const service of added) {
-      this.#services.push(service);
-      this.#begin(service, now);
-    }
+    for (const service of added) this.#services.push(service);
+    this.#begin(added, now);
     this.#owner.hasChanged();
   }
 
@@ -188,8 +188,15 @@ export class Tree {
     setting.variables = variables;
   }
 
-  /** Begins to supervise; what stands in the way is said, and tried again after a while. */
-  #begin(service: TreeService, now: number): void {
+  /** Begins to supervise. What is held for them is kept before any of them is started. */
+  #begin(services: readonly TreeService[], now: number): void {
+    const begun = services.filter((service) => this.#claim(service, now));
+    if (begun.length > 0) this.#owner.keep();
+    for (const { supervisor } of begun) supervisor?.begin();
+  }
+
+  /** Whether it is ready to be started; what stands in the way is said, and tried again after a while. */
+  #claim(service: TreeService, now: number): boolean {
     const { setting } = service;
     try {
       if (service.supervisor === undefined) {
@@ -208,16 +215,17 @@ export class Tree {
       const { supervisor } = service;
       if (!supervisor.claimLog()) {
         service.retryAt = now + lockMilliseconds;
-        return;
+        return false;
       }
       supervisor.open();
       service.retryAt = -1;
-      supervisor.begin();
+      return true;
     } catch (error: unknown) {
       if (!(error instanceof SystemError)) throw error;
       this.#owner.say(`[runit] ${service.name}: fatal: ${error.message}\n`);
       service.supervisor = undefined;
       service.retryAt = now + retryMilliseconds;
+      return false;
     }
   }
 
@@ -291,7 +299,7 @@ export class Tree {
     if (this.#scanAt >= 0 && now >= this.#scanAt) this.scan(now);
     for (const service of this.#services) {
       const { supervisor } = service;
-      if (service.retryAt >= 0 && now >= service.retryAt) this.#begin(service, now);
+      if (service.retryAt >= 0 && now >= service.retryAt) this.#begin([service], now);
       if (supervisor === undefined) continue;
       supervisor.onTime(now);
       this.#urgeLog(service, supervisor, now);

@@ -149,7 +149,7 @@ export declare function posix_inotify_add(fd: number, path: string, mask: number
 export declare function posix_inotify_remove(fd: number, watch: number): number;
 
 export declare function posix_title(argument: number, bytes: Uint8Array): number;
-export declare function posix_guard(on: number): number;
+export declare function posix_guard(on: number, label: string): number;
 export declare function posix_keep(text: string): number;
 export declare function posix_keep_fd(fd: number, on: number): number;
 export declare function posix_kept(into: Uint8Array): number;

@@ -1167,6 +1167,8 @@ double posix_sync_all(void) {
 static const int watchable[] = {SIGTERM, SIGCHLD,  SIGHUP, SIGALRM, SIGINT,  SIGCONT, SIGUSR1, SIGUSR2,
                                 SIGQUIT, SIGWINCH, SIGPWR, 37,      SIGTSTP, SIGTTIN, SIGTTOU};
 static volatile sig_atomic_t taken;
+/* Taken, but perhaps not yet dealt with: a restart in place takes them again. */
+static int in_hand;
 
 static void take_signal(int signal) {
   for (unsigned i = 0; i < sizeof watchable / sizeof *watchable; i++)
@@ -1187,9 +1189,9 @@ double posix_signals_watch(double mask) {
 }
 
 double posix_signals_taken(void) {
-  int t = taken;
+  in_hand = taken;
   taken = 0;
-  return t;
+  return in_hand;
 }
 
 static struct pollfd few[8], *polled = few;
@@ -1239,6 +1241,7 @@ double posix_poll_wait(double ms) {
   sigset_t open_mask = inherited_mask;
   for (int s = 1; s < signals_end; s++)
     if (sigismember(&watched_mask, s) == 1) sigdelset(&open_mask, s);
+  in_hand = 0;
   if (ms < 0 || ms > 100) release_stack();
   int n = ppoll(polled, (nfds_t)polled_count, limit, &open_mask);
   if (n < 0)
@@ -1340,14 +1343,20 @@ double posix_title(double argument, const uint8_t *bytes, size_t bytes_length) {
  * guarded end with 111.
  */
 #define STATE "RUNIT_TS_STATE="
-static int guarded, kept_fd = -1, crashes;
+static char guard_label[16];
+static int guarded, keeps_always, kept_fd = -1, crashes;
 static uint8_t *kept;
 static size_t kept_length, kept_room;
 static int few_kept_fds[32], *kept_fds = few_kept_fds, kept_fd_count, kept_fd_room = 32;
+/* The first of them, of which what was kept last knows: the others would be held by nobody. */
+static int known_fd_count;
 static double last_crash;
 
-double posix_guard(double on) {
+/* 2: it must never begin afresh, however often it crashes: for process 1 that would be booting once more. */
+double posix_guard(double on, const uint8_t *label, size_t label_length) {
   guarded = on != 0;
+  keeps_always = on == 2;
+  guard_label[label_length < sizeof guard_label ? decode(label, label_length, guard_label) : 0] = 0;
   return 0;
 }
 
@@ -1362,15 +1371,21 @@ double posix_keep(const uint8_t *text, size_t text_length) {
   }
   memcpy(kept, text, text_length);
   kept_length = text_length;
+  known_fd_count = kept_fd_count;
+  in_hand = 0;
   return 0;
 }
 
 double posix_keep_fd(double fd, double on) {
   if (!IS_FD(fd)) return -EBADF;
-  int n = 0;
-  for (int i = 0; i < kept_fd_count; i++)
-    if (kept_fds[i] != (int)fd) kept_fds[n++] = kept_fds[i];
+  int n = 0, known = 0;
+  for (int i = 0; i < kept_fd_count; i++) {
+    if (kept_fds[i] == (int)fd) continue;
+    known += i < known_fd_count;
+    kept_fds[n++] = kept_fds[i];
+  }
   kept_fd_count = n;
+  known_fd_count = known;
   if (on == 0) return 0;
   if (n == kept_fd_room) {
     int *more = malloc(sizeof *more * (size_t)n * 2);
@@ -1413,30 +1428,34 @@ static _Noreturn void recover(const char *why) {
   LARGE("environment") static char *environment[4096];
   if (inside) _exit(111);
   inside = 1;
-  snprintf(state, sizeof state, "%.60s%s%.40s: %s: %.90s%s.\n", argument_count > 0 ? argument_list[0] : "runit-ts",
-           argument_count > 1 && guarded ? " " : "", argument_count > 1 && guarded ? argument_list[1] : "",
-           guarded ? "warning" : "fatal", why, guarded ? ", restarting in place" : "");
+  snprintf(state, sizeof state, "%.60s%s%.40s: %s: %.90s%s.\n",
+           *guard_label         ? guard_label
+           : argument_count > 0 ? argument_list[0]
+                                : "runit-ts",
+           argument_count > 1 && guarded && !*guard_label ? " " : "",
+           argument_count > 1 && guarded && !*guard_label ? argument_list[1] : "", guarded ? "warning" : "fatal", why,
+           guarded ? ", restarting in place" : "");
   say(state); /* in one piece: a child may write there too */
   if (!guarded) _exit(111);
 
   sigprocmask(SIG_BLOCK, &watched_mask, NULL); /* what comes now waits for the next instance */
   double now = milliseconds(CLOCK_MONOTONIC);
   crashes = now - last_crash < 10000 ? crashes + 1 : 1;
-  if (crashes > 3 && getpid() == 1) { /* it must not begin afresh: that would be booting once more */
+  if (crashes > 3 && keeps_always) {
     struct timespec moment = {0, 20000000};
     nanosleep(&moment, NULL);
   } else if (crashes > 3) { /* what it is handed may be what kills it: begin afresh, and not too often */
     struct timespec second = {1, 0};
     kept_length = 0;
-    kept_fd_count = 0;
+    known_fd_count = 0;
     nanosleep(&second, NULL);
   }
   int fd = kept_length > 0 ? memfd_create("state", 0) : -1;
   if (fd >= 0 && write(fd, kept, kept_length) != (ssize_t)kept_length) close(fd), fd = -1;
-  for (int i = 0; fd >= 0 && i < kept_fd_count; i++) fcntl(kept_fds[i], F_SETFD, 0);
+  for (int i = 0; fd >= 0 && i < known_fd_count; i++) fcntl(kept_fds[i], F_SETFD, 0);
   if (inherited_fds.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &inherited_fds);
-  snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d,%d,%d,%d", fd, crashes, now, (int)taken, (int)last_spawned,
-           (int)watched_child, watched_status);
+  snprintf(state, sizeof state, STATE "%d,%d,%.0f,%d,%d,%d,%d", fd, crashes, now, (int)taken | in_hand,
+           (int)last_spawned, (int)watched_child, watched_status);
   int n = 0;
   environment[n++] = state;
   for (char **e = environ; *e && n < 4095; e++) environment[n++] = *e;

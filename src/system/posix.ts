@@ -631,7 +631,13 @@ export class PosixSystem extends System {
   }
 
   override guard(): void {
-    posix_guard(1);
+    posix_guard(1, "");
+  }
+  override endGuard(): void {
+    posix_guard(0, "");
+  }
+  override guardState(label: string): void {
+    posix_guard(2, label);
   }
   override keep(text: string): void {
     posix_keep(text);

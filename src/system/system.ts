@@ -369,6 +369,10 @@ export abstract class System {
 
   /** From now on this program cannot end by accident: it restarts in place with what it last kept. */
   abstract guard(): void;
+  /** The same, and however often that happens, it never begins without it. `label`: beginning of what it then says. */
+  abstract guardState(label: string): void;
+  /** It is to end now: whatever its exit code, that is no accident. */
+  abstract endGuard(): void;
   abstract keep(text: string): void;
   /** Whether a restart in place inherits this descriptor; children never do. */
   abstract keepFd(fd: number, on: boolean): void;

@@ -906,13 +906,16 @@ export class Machine extends System {
     return -1;
   }
   override killGroup(pid: number, signal: number): number {
-    this.note(`kill ${signal} group ${this.processes.get(pid)?.name ?? pid}`);
+    const process = this.processes.get(pid);
+    this.note(`kill ${signal} group ${process?.name ?? pid}`);
+    if (process?.isLiving === true) this.#deliver(process, signal);
     return 0;
   }
   override killAll(signal: number): number {
-    this.note(`kill ${signal} all`);
-    for (const process of this.living()) process.end(signal);
-    return 0;
+    const living = this.living();
+    if (signal !== 0) this.note(`kill ${signal} all`);
+    if (signal !== 0) for (const process of living) this.#deliver(process, signal);
+    return living.length > 0 ? 0 : -ESRCH;
   }
   override reboot(command: RebootCommand): number {
     this.note(command);
@@ -1203,6 +1206,8 @@ export class Machine extends System {
     this.arguments = this.arguments.map((old, index) => (index === argument ? text : old));
   }
   override guard(): void {}
+  override guardState(): void {}
+  override endGuard(): void {}
   override keep(text: string): void {
     this.keptText = text;
   }

@@ -45,6 +45,8 @@ export interface StopReaction {
   readonly actions: readonly StopAction[];
 }
 
+/** What comes after the last KILL takes no longer. */
+const lateMilliseconds = 1000;
 const sweepMilliseconds = 500;
 const outputMilliseconds = 500;
 const hookMilliseconds = 1000;
@@ -102,7 +104,9 @@ export function reactStop(now: Stop, remaining: Remaining, clock: number): StopR
 /** Everything that is left is killed at once. */
 export function hurry(stop: Stop, clock: number): StopReaction {
   if (stop.step !== "drain" && stop.step !== "mains" && stop.step !== "services") return { next: stop, actions: [] };
-  return { next: enter(stop, "killed", clock + killedMilliseconds), actions: ["kill services"] };
+  const end = stop.requestedAt + stop.graceMilliseconds;
+  const dueAt = Math.min(clock + killedMilliseconds, Math.max(end, clock));
+  return { next: enter(stop, "killed", dueAt), actions: ["kill services"] };
 }
 
 function isLeft(step: StopStep, remaining: Remaining): boolean {
@@ -128,6 +132,7 @@ function isLeft(step: StopStep, remaining: Remaining): boolean {
 
 function follow(stop: Stop, remaining: Remaining, clock: number): Stop {
   const end = stop.requestedAt + stop.graceMilliseconds;
+  const limit = end + lateMilliseconds;
   switch (stop.step) {
     case "drain":
       if (stop.mainsFirst && remaining.hasMains) return enter(stop, "mains", mainsTime(stop));
@@ -137,18 +142,18 @@ function follow(stop: Stop, remaining: Remaining, clock: number): Stop {
     case "services":
       // Nobody had to be killed: it is the same step without a deed.
       return remaining.hasServices
-        ? enter(stop, "killed", clock + killedMilliseconds)
-        : enter(stop, "hook", Math.max(end, clock + hookMilliseconds));
+        ? enter(stop, "killed", Math.min(clock + killedMilliseconds, Math.max(end, clock)))
+        : enter(stop, "hook", Math.min(Math.max(end, clock + hookMilliseconds), limit));
     case "killed":
-      return enter(stop, "hook", Math.max(end, clock + hookMilliseconds));
+      return enter(stop, "hook", Math.min(Math.max(end, clock + hookMilliseconds), limit));
     case "hook":
       return enter(stop, "sweep", Math.min(clock, end) + sweepMilliseconds);
     case "sweep":
       return remaining.hasProcesses
-        ? enter(stop, "swept", clock + killedMilliseconds)
-        : enter(stop, "output", Math.min(clock + outputMilliseconds, end + 1000));
+        ? enter(stop, "swept", Math.min(clock + killedMilliseconds, limit))
+        : enter(stop, "output", Math.min(clock + outputMilliseconds, limit));
     case "swept":
-      return enter(stop, "output", Math.min(clock + outputMilliseconds, end + 1000));
+      return enter(stop, "output", Math.min(clock + outputMilliseconds, limit));
     case "output":
     case "over":
       return enter(stop, "over", -1);

@@ -34,6 +34,7 @@ import {
 const wanted = {
   skip: cannotBoot,
   only: "ours",
+  differs: "runit-container",
 } as const;
 const stopSignals = (names: string) => ({ env: { RUNIT_STOP_SIGNALS: names } });
 const longEnoughMilliseconds = 300;

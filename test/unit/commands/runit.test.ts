@@ -12,6 +12,7 @@ const idle: Program = {};
 function machineWith(stages: Partial<Record<"1" | "2" | "3" | "ctrlaltdel", Program>> = {}): Machine {
   const machine = new Machine();
   machine.ownPid = 1;
+  machine.entries.push("RUNIT_CONTAINER=0");
   const all = { "1": endsAfter(10, 0), "2": idle, "3": endsAfter(10, 0), ...stages };
   for (const [name, program] of Object.entries(all)) machine.program(`/etc/runit/${name}`, program);
   return machine;
