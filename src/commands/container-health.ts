@@ -8,6 +8,8 @@ import { describeFact, findIllness, findUnreadiness, parseReport } from "../core
 import { parseOptions } from "../core/process/options.ts";
 import { isExecutable } from "../directories/boot.ts";
 import { ask } from "../directories/control-socket.ts";
+import { listEnvironment } from "../directories/environment.ts";
+import { SystemError } from "../system/errors.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { System } from "../system/system.ts";
 import { openReadWrite, plainChild } from "../system/system.ts";
@@ -104,7 +106,7 @@ class Examination {
     const objects: string[] = [];
     let count = 0;
     for (const fact of this.#facts) {
-      if (names.length > 0 && !names.includes(fact.name)) continue;
+      if (!this.#isAsked(fact)) continue;
       count++;
       const { word, problem } = this.#judge(fact);
       if (problem !== "") problems.push(`${word}: ${fact.name}: ${problem}`);
@@ -138,6 +140,24 @@ class Examination {
     return { word: "not ready", problem: unreadiness };
   }
 
+  /** A log service goes with its service. */
+  #isAsked(fact: ServiceFact): boolean {
+    const { names } = this.#invocation;
+    return names.length === 0 || names.some((name) => fact.name === name || fact.name === `${name}/log`);
+  }
+
+  /** Those of its directory `env`, as the service has them. */
+  #variablesOf(fact: ServiceFact): readonly string[] {
+    const directory = `${fact.path}env`;
+    if (this.#system.stat(directory, true).kind !== "directory") return [];
+    try {
+      return listEnvironment(this.#system, directory);
+    } catch (error: unknown) {
+      if (!(error instanceof SystemError)) throw error;
+      return []; // the service has none either
+    }
+  }
+
   /** All that is known of the services; false: nobody tells. */
   #ask(): boolean {
     for (;;) {
@@ -153,14 +173,14 @@ class Examination {
   /** Runs the check scripts of those that run, side by side, until the time is over. */
   #runChecks(): void {
     const system = this.#system;
-    const { names } = this.#invocation;
     const nowhere = system.open("/dev/null", openReadWrite, 0);
     for (const fact of this.#facts) {
-      if (fact.want !== "up" || fact.state !== "run" || (names.length > 0 && !names.includes(fact.name))) continue;
+      if (fact.want !== "up" || fact.state !== "run" || !this.#isAsked(fact)) continue;
       if (!isExecutable(system, `${fact.path}check`)) continue;
       const spawned = system.spawn({
         ...plainChild("./check", ["./check"], 111),
         directory: fact.path,
+        variables: this.#variablesOf(fact),
         newSession: true,
         stdin: nowhere,
         stdout: nowhere,

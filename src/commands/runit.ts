@@ -84,7 +84,7 @@ class ProcessOne {
     for (const fd of [0, 1, 2]) this.#putConsole(fd);
     this.#say(`${describeVersion("runit").trimEnd()}: booting${this.#isContained ? " in a container" : ""}.`);
     this.#keep();
-    this.#system.guardState("- runit");
+    this.#system.guardState("- runit:");
     this.#start(1);
   }
 
@@ -96,7 +96,7 @@ class ProcessOne {
     // Without a word from it stage 2 is the likeliest, and the one that does no harm.
     const likely: Boot = { ...newBoot(), isContained: this.#isContained, stage: 2, pid: system.lastSpawned };
     this.#boot = decodeBoot(kept, system.lastSpawned) ?? likely;
-    system.guardState("- runit");
+    system.guardState("- runit:");
     this.#keep();
     const { stage, phase, pid } = this.#boot;
     if (pid !== 0 && system.kill(pid, 0) < 0) {

@@ -86,8 +86,9 @@ export class ControlSocket {
     const system = this.#system;
     if (fd === this.#fd) {
       const client = system.accept(fd);
-      if (client >= 0) this.#clients.push({ fd: client, until: system.monotonic() + patienceMilliseconds });
-      return undefined;
+      if (client < 0) return undefined;
+      this.#clients.push({ fd: client, until: system.monotonic() + patienceMilliseconds });
+      return this.onReadable(client); // mostly it has asked already
     }
     if (!this.#clients.some((client) => client.fd === fd)) return undefined;
     const bytes = new Uint8Array(maxQuestionBytes);

@@ -43,6 +43,21 @@ function readEnvironment(
   change: Change,
 ): void {
   const origin = orFail(system.open(".", openRead + openDirectory, 0), "unable to open current working directory");
+  try {
+    readFiles(system, directory, skips, change);
+  } finally {
+    const left = system.fchdir(origin);
+    system.close(origin);
+    orFail(left, "unable to switch to starting directory");
+  }
+}
+
+function readFiles(
+  system: System,
+  directory: string,
+  skips: ((path: string) => void) | undefined,
+  change: Change,
+): void {
   orFail(system.chdir(directory), `unable to switch to directory: ${directory}`);
   const names: string[] = [];
   const listed = system.list(".", names);
@@ -57,8 +72,6 @@ function readEnvironment(
     else if (errno === 0 || errno === ENOENT) setVariable(name, file, change);
     else throw new SystemError(`unable to read ${directory}/${name}`, errno);
   }
-  orFail(system.fchdir(origin), "unable to switch to starting directory");
-  system.close(origin);
 }
 
 /**

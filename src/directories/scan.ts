@@ -52,7 +52,7 @@ export class ScanDirectory {
   readonly #system: System;
   readonly #path: string;
   readonly #warn: Warn;
-  readonly #inotify: number;
+  #inotify: number;
   readonly #origin: number;
   #watches = new Map<number, Watch>();
   #isWatched = false;
@@ -70,6 +70,11 @@ export class ScanDirectory {
   /** Readable when something has changed; negative: never. */
   get inotify(): number {
     return this.#inotify;
+  }
+  /** No word of changes is wanted any more. (The system takes some milliseconds for that.) */
+  close(): void {
+    if (this.#inotify >= 0) this.#system.close(this.#inotify);
+    this.#inotify = -1;
   }
   /** Whether changes may come without word. */
   get needsPolling(): boolean {

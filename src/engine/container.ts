@@ -19,6 +19,7 @@ import { describeReport } from "../core/container/report.ts";
 import type { Stop, StopAction } from "../core/container/stop.ts";
 import { describePlan, hurry, reactStop, requestStop } from "../core/container/stop.ts";
 import { describeSignal, numberOf, signalNumber } from "../core/process/signals.ts";
+import type { Role } from "../core/supervise/service.ts";
 import { describeError, ENOENT, ESRCH } from "../core/text/errors.ts";
 import { describeWarning } from "../core/text/messages.ts";
 import { isExecutable } from "../directories/boot.ts";
@@ -82,6 +83,7 @@ export class Container extends TreeOwner {
   #running = 0;
   #killed = 0;
   #memoryKills = 0;
+  #isOutOfMemory = false;
   /** What is kept for a restart in place is no longer true. */
   #hasChanged = true;
 
@@ -104,9 +106,9 @@ export class Container extends TreeOwner {
     let isFirst = true; // what ended before a restart in place is heard at once
     for (;;) {
       const fds: Polled[] = [];
+      this.#socket.addPolled(fds); // first: it takes no time
       this.#tree.addPolled(fds);
       this.#output.addPolled(fds);
-      this.#socket.addPolled(fds);
       const milliseconds = isFirst ? 0 : this.#until(this.#system.monotonic());
       isFirst = false;
       for (const happening of awaitHappenings(this.#system, { fds, milliseconds })) this.#hear(happening);
@@ -228,7 +230,7 @@ export class Container extends TreeOwner {
   }
 
   #hear(happening: Happening): void {
-    if (happening.kind !== "readable") this.#hasChanged = true;
+    if (happening.kind === "signal") this.#hasChanged = true;
     switch (happening.kind) {
       case "signal":
         this.#hearSignal(signalNumber(happening.signal));
@@ -292,6 +294,7 @@ export class Container extends TreeOwner {
 
   #hearEnd(pid: number, waitStatus: number): void {
     if (pid === this.#commandPid) {
+      this.#hasChanged = true;
       this.#commandPid = 0;
       const name = `command ${String(this.#system.argv[this.#command] ?? "")}`;
       this.#hearMainEnd(name, waitStatus, this.#commandAt);
@@ -301,6 +304,7 @@ export class Container extends TreeOwner {
 
   #hearHookEnd(waitStatus: number): void {
     this.#hookPid = 0;
+    this.#hasChanged = true;
     if (this.#phase === "waiting") {
       this.#phase = "running";
       if (waitStatus !== 0)
@@ -327,9 +331,9 @@ export class Container extends TreeOwner {
   override hasChanged(): void {
     this.#hasChanged = true;
   }
-  override hasEnded(service: TreeService, waitStatus: number, now: number): void {
+  override hasEnded(service: TreeService, role: Role, waitStatus: number, now: number): void {
     const startedAt = service.supervisor?.startedAt ?? now;
-    if (service.isMain) {
+    if (role === "service" && service.isMain) {
       const isFirst = this.#stop === undefined;
       this.#hearMainEnd(`main service ${service.name}`, waitStatus, startedAt);
       if (isFirst) this.#running--; // it was not stopped
@@ -337,8 +341,10 @@ export class Container extends TreeOwner {
     }
     const { maxFailures, failureMilliseconds, loudness } = this.#options;
     if (this.#stop !== undefined) return;
-    if (waitStatus !== 0 || loudness > 0) this.say(`[runit] ${service.name}: ${describeWaitStatus(waitStatus)}\n`);
-    const count = service.endsSince(now - failureMilliseconds);
+    const name = role === "log" ? `${service.name}/log` : service.name;
+    if (waitStatus !== 0 || loudness > 0) this.say(`[runit] ${name}: ${describeWaitStatus(waitStatus)}\n`);
+    if (role === "log") return;
+    const count = service.ends.since(now - failureMilliseconds);
     if (maxFailures > 0 && count >= maxFailures) {
       this.#request({ kind: "gave up", name: service.name, count, waitStatus });
     }
@@ -465,11 +471,12 @@ export class Container extends TreeOwner {
       mainEnds: this.#mainEnds,
       stopped: this.#running - this.#killed,
       killed: this.#killed,
-      isOutOfMemory: countMemoryKills(this.#system) > this.#memoryKills,
+      isOutOfMemory: this.#isOutOfMemory,
     };
   }
 
   #sayWhy(): void {
+    this.#isOutOfMemory = countMemoryKills(this.#system) > this.#memoryKills;
     const line = describeEnding(this.#course());
     if (this.#options.loudness >= 0) this.#output.say(`[runit] ${line}\n`);
     writeReason(this.#system, line);

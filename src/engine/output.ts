@@ -155,7 +155,12 @@ export class Output {
     return due;
   }
   onTime(now: number): void {
-    for (const stream of this.#streams) if (stream.rest.length > 0 && now >= stream.silentAt) this.#end(stream);
+    for (const stream of this.#streams) {
+      if (stream.rest.length === 0 || now < stream.silentAt) continue;
+      // Silence is an empty pipe, not that nobody has looked into it.
+      if (this.#sinkOf(stream).waiting >= maxWaitingBytes) stream.silentAt = now + silenceMilliseconds;
+      else if (this.#take(stream) === 0) this.#end(stream);
+    }
   }
 
   /**

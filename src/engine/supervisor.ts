@@ -66,12 +66,12 @@ export class Setting {
   /** As in a SpawnPlan. */
   variables: readonly string[] = [];
   stopSignal: SignalName = "TERM";
-  /** Called before each start: what it sets here counts already. */
-  prepare: (() => void) | undefined = undefined;
+  /** Called before each start: what it sets here counts already. Answers whether it can be started. */
+  prepare: (() => boolean) | undefined = undefined;
   /** It is told when the state has changed, and keeps it; otherwise we keep it for a restart in place of our own. */
   changed: (() => void) | undefined = undefined;
-  /** Told of every end of ./run (as waitpid(2) has it; negative: unknown), answers whether it was the last. */
-  ended: ((waitStatus: number) => boolean) | undefined = undefined;
+  /** Told of every end of a ./run (as waitpid(2) has it; negative: unknown), answers whether it was the last. */
+  ended: ((role: Role, waitStatus: number) => boolean) | undefined = undefined;
   /** Where messages go, newline included; otherwise to standard error. */
   say: ((message: string) => void) | undefined = undefined;
 
@@ -307,6 +307,9 @@ export class Supervisor {
   get startedAt(): number {
     return this.#main.startedAt;
   }
+  get logStartedAt(): number {
+    return this.#log?.startedAt ?? 0;
+  }
   /** Whether there is a process of the service, the log service aside. */
   get isServiceOver(): boolean {
     return isServiceOver(this.#state.service);
@@ -389,7 +392,10 @@ export class Supervisor {
 
   #start(child: Child, argv: readonly string[], phase: number): void {
     const isLog = child.role === "log";
-    if (this.#setting.prepare !== undefined) this.#setting.prepare();
+    if (this.#setting.prepare?.() === false) {
+      this.hear(child.role, { kind: "unstartable" });
+      return;
+    }
     const spawned = this.#system.spawn({
       ...this.#plan(argv),
       stdin: isLog ? this.#pipe.read : -1,
@@ -460,9 +466,8 @@ export class Supervisor {
 
   #ended(child: Child, exitCode: number, waitStatus: number): void {
     const service = this.#serviceOf(child);
-    const hasRun = child.role === "service" && service.phase === "run";
-    const tell = hasRun ? this.#setting.ended : undefined;
-    if (tell?.(exitCode >= 0 ? exitCode * 256 : waitStatus === 0 ? -1 : waitStatus) === true) {
+    const tell = service.phase === "run" ? this.#setting.ended : undefined;
+    if (tell?.(child.role, exitCode >= 0 ? exitCode * 256 : waitStatus === 0 ? -1 : waitStatus) === true) {
       this.hear(child.role, { kind: "last" });
     }
     this.hear(child.role, {
@@ -471,7 +476,11 @@ export class Supervisor {
       exitCode,
       waitStatus,
       young: this.#system.monotonic() - child.startedAt < youngMilliseconds,
-      hasFinish: hasRun && !this.#isKilled && hasFinish(this.#system, this.#setting.base),
+      hasFinish:
+        child.role === "service" &&
+        service.phase === "run" &&
+        !this.#isKilled &&
+        hasFinish(this.#system, this.#setting.base),
     });
   }
 

@@ -5,6 +5,7 @@ import type { ContainerOptions } from "../core/container/options.ts";
 import { optionVariables } from "../core/container/options.ts";
 import type { ServiceFact } from "../core/container/report.ts";
 import type { Entry } from "../core/supervise/scan.ts";
+import type { Role } from "../core/supervise/service.ts";
 import { decodeFields, encodeFields } from "../core/text/fields.ts";
 import { describeWarning } from "../core/text/messages.ts";
 import { listEnvironment } from "../directories/environment.ts";
@@ -21,9 +22,28 @@ const logPatienceMilliseconds = 500;
 /** Ends of a service within this time count when it is asked whether it fails again and again. */
 const failingMilliseconds = 10_000;
 const maxEnds = 256;
+const turnMilliseconds = 20;
 const termSignal = 15;
 const contSignal = 18;
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** How often a process has ended by itself. */
+export class Ends {
+  /** Monotonic clock, milliseconds; the latest last. */
+  times: number[] = [];
+  /** How, as waitpid(2) has it; negative: unknown. */
+  last = -1;
+
+  add(time: number): void {
+    this.times.push(time);
+    if (this.times.length > maxEnds) this.times.shift();
+  }
+  since(time: number): number {
+    let count = 0;
+    for (const end of this.times) if (end >= time) count++;
+    return count;
+  }
+}
 
 /** A service of the tree. */
 export class TreeService {
@@ -41,10 +61,8 @@ export class TreeService {
   isRemoved = false;
   /** When its log service is told to end, if its input has not told it; negative: not known yet. */
   logDueAt = -1;
-  /** When it ended without being told to, the latest last. */
-  ends: number[] = [];
-  /** As waitpid(2) has it; negative: unknown. */
-  lastEnd = -1;
+  readonly ends = new Ends();
+  readonly logEnds = new Ends();
   /** What is kept of it for a restart in place; "": it has changed since. */
   kept = "";
 
@@ -59,11 +77,6 @@ export class TreeService {
   get isOver(): boolean {
     return this.supervisor === undefined || this.supervisor.isOver;
   }
-  endsSince(time: number): number {
-    let count = 0;
-    for (const end of this.ends) if (end >= time) count++;
-    return count;
-  }
 }
 
 /** What the owner of a tree is told. */
@@ -72,8 +85,8 @@ export abstract class TreeOwner {
   abstract hasChanged(): void;
   /** Everything is to be kept for a restart in place, now. */
   abstract keep(): void;
-  /** ./run of a service has ended. */
-  abstract hasEnded(service: TreeService, waitStatus: number, now: number): void;
+  /** ./run of a service, or of its log service, has ended. */
+  abstract hasEnded(service: TreeService, role: Role, waitStatus: number, now: number): void;
 }
 
 export class Tree {
@@ -85,6 +98,8 @@ export class Tree {
   readonly places: StatePlaces;
   #services: TreeService[] = [];
   #isStopping = false;
+  /** Whose turn it is. */
+  #turn = 0;
   /** Monotonic clock, milliseconds; negative: when something happens. */
   #scanAt = -1;
   #pollAt = -1;
@@ -161,12 +176,12 @@ export class Tree {
       if (pid !== 0 && service.stderr !== undefined) service.stderr.pid = pid;
       this.#owner.hasChanged();
     };
-    setting.ended = (waitStatus) => this.#hearEnd(service, waitStatus);
+    setting.ended = (role, waitStatus) => this.#hearEnd(service, role, waitStatus);
     setting.prepare = () => this.#prepare(service);
   }
 
-  /** Before each start: its environment, and where it writes. */
-  #prepare(service: TreeService): void {
+  /** Before each start: its environment. Without all of that it is not to be started. */
+  #prepare(service: TreeService): boolean {
     const { setting } = service;
     const variables: string[] = [];
     if (this.#options.isClean) {
@@ -183,16 +198,21 @@ export class Tree {
       } catch (error: unknown) {
         if (!(error instanceof SystemError)) throw error;
         this.#warn(`${service.name}: ${error.message}`, 0);
+        return false;
       }
     }
     setting.variables = variables;
+    return true;
   }
 
   /** Begins to supervise. What is held for them is kept before any of them is started. */
   #begin(services: readonly TreeService[], now: number): void {
     const begun = services.filter((service) => this.#claim(service, now));
     if (begun.length > 0) this.#owner.keep();
-    for (const { supervisor } of begun) supervisor?.begin();
+    for (const { name, isMain, supervisor } of begun) {
+      supervisor?.begin();
+      if (isMain && supervisor?.service.want === "down") this.#warn(`main service ${name} has a file down`, 0);
+    }
   }
 
   /** Whether it is ready to be started; what stands in the way is said, and tried again after a while. */
@@ -229,21 +249,24 @@ export class Tree {
     }
   }
 
-  #hearEnd(service: TreeService, waitStatus: number): boolean {
+  #hearEnd(service: TreeService, role: Role, waitStatus: number): boolean {
     const { supervisor } = service;
     const now = this.#system.monotonic();
+    if (role === "log") {
+      service.logEnds.last = waitStatus;
+      if (supervisor?.log?.want === "up" && !supervisor.log.gotTerm) service.logEnds.add(now);
+      this.#owner.hasEnded(service, role, waitStatus, now);
+      return false;
+    }
     if (service.stdout !== undefined) this.#output.finish(service.stdout);
     if (service.stderr !== undefined) this.#output.finish(service.stderr);
-    service.lastEnd = waitStatus;
-    if (supervisor !== undefined && supervisor.service.want === "up" && !supervisor.service.gotTerm) {
-      service.ends.push(now);
-      if (service.ends.length > maxEnds) service.ends.shift();
-    }
+    service.ends.last = waitStatus;
+    if (supervisor?.service.want === "up" && !supervisor.service.gotTerm) service.ends.add(now);
     // Nothing of a service outlives its stop.
     if (supervisor !== undefined && supervisor.service.want !== "up") {
       for (const signal of [termSignal, contSignal]) this.#system.killGroup(supervisor.service.pid, signal);
     }
-    this.#owner.hasEnded(service, waitStatus, now);
+    this.#owner.hasEnded(service, role, waitStatus, now);
     return service.isMain;
   }
 
@@ -259,8 +282,20 @@ export class Tree {
         want: one.isRemoved ? "exit" : (service?.want ?? "up"),
         pid: service?.pid ?? 0,
         upMilliseconds: service?.phase === "run" ? now - (one.supervisor?.startedAt ?? now) : 0,
-        endsOfLate: one.endsSince(now - failingMilliseconds),
-        lastEnd: one.lastEnd,
+        endsOfLate: one.ends.since(now - failingMilliseconds),
+        lastEnd: one.ends.last,
+      });
+      const log = one.supervisor?.log;
+      if (log === undefined) continue;
+      facts.push({
+        name: `${one.name}/log`,
+        path: `${one.setting.base}log/`,
+        state: log.phase,
+        want: log.want,
+        pid: log.pid,
+        upMilliseconds: log.phase === "run" ? now - (one.supervisor?.logStartedAt ?? now) : 0,
+        endsOfLate: one.logEnds.since(now - failingMilliseconds),
+        lastEnd: one.logEnds.last,
       });
     }
     return facts;
@@ -297,14 +332,37 @@ export class Tree {
       if (this.#scanDirectory.hasChanged()) this.#scanAt = now;
     }
     if (this.#scanAt >= 0 && now >= this.#scanAt) this.scan(now);
-    for (const service of this.#services) {
-      const { supervisor } = service;
-      if (service.retryAt >= 0 && now >= service.retryAt) this.#begin([service], now);
-      if (supervisor === undefined) continue;
-      supervisor.onTime(now);
-      this.#urgeLog(service, supervisor, now);
-    }
+    this.#serve(now);
     this.#bury();
+  }
+
+  /** What is due of the services; where that takes long, the rest comes after whoever else waits. */
+  #serve(now: number): void {
+    const count = this.#services.length;
+    for (let i = 0; i < count; i++) {
+      const service = this.#services[this.#turn % count];
+      if (service === undefined) return;
+      this.#turn = (this.#turn + 1) % count;
+      this.#serveOne(service, now);
+      if (this.#system.monotonic() > now + turnMilliseconds) return;
+    }
+  }
+
+  #serveOne(service: TreeService, now: number): void {
+    if (service.retryAt >= 0 && now >= service.retryAt) this.#begin([service], now);
+    const { supervisor } = service;
+    if (supervisor === undefined) return;
+    supervisor.onTime(now);
+    this.#urgeLog(service, supervisor, now);
+    // Told to exit by sv: as with runsvdir, that is a new beginning as long as it is in the directory.
+    if (!supervisor.isOver || this.#isStopping || service.isRemoved || service.isMain) return;
+    supervisor.end();
+    supervisor.close();
+    service.supervisor = undefined;
+    service.kept = "";
+    service.logDueAt = -1;
+    service.retryAt = Math.max(now, supervisor.startedAt + retryMilliseconds);
+    this.#owner.hasChanged();
   }
 
   /** A log service reads the end of its input; if it goes on for a while, it is told to end. */
@@ -361,6 +419,7 @@ export class Tree {
       service.retryAt = -1;
       service.supervisor?.stop();
     }
+    this.#scanDirectory.close(); // while they end
   }
   /** Kills what is left of them; how many services that were. */
   kill(): number {
@@ -398,8 +457,9 @@ export class Tree {
     return encodeFields([
       service.name,
       service.identity,
-      `${service.isMain ? 1 : 0} ${service.isRemoved ? 1 : 0} ${service.lastEnd} ${service.retryAt}`,
-      service.ends.join(" "),
+      `${service.isMain ? 1 : 0} ${service.isRemoved ? 1 : 0} ${service.ends.last} ${service.logEnds.last} ${service.retryAt}`,
+      service.ends.times.join(" "),
+      service.logEnds.times.join(" "),
       setting.state,
       setting.logState,
       stdout === undefined ? "" : this.#output.describeStream(stdout),
@@ -411,26 +471,28 @@ export class Tree {
   /** Takes over what a crashed instance kept of a service. */
   resume(text: string): void {
     const fields = decodeFields(text) ?? [];
-    if (fields.length !== 9) return;
+    if (fields.length !== 10) return;
     const field = (index: number): string => String(fields[index] ?? "");
     const words = field(2).split(" ");
     const service = this.#make(field(0), field(1), words[0] === "1");
     const { name, setting } = service;
     service.isRemoved = words[1] === "1";
-    service.lastEnd = Number(words[2] ?? "-1");
-    service.retryAt = Number(words[3] ?? "-1");
-    for (const word of field(3).split(" ")) if (word !== "") service.ends.push(Number(word));
-    setting.state = field(4);
-    setting.logState = field(5);
-    service.stdout = field(6) === "" ? undefined : this.#output.resume(name, "stdout", field(6));
-    service.stderr = field(7) === "" ? undefined : this.#output.resume(name, "stderr", field(7));
+    service.ends.last = Number(words[2] ?? "-1");
+    service.logEnds.last = Number(words[3] ?? "-1");
+    service.retryAt = Number(words[4] ?? "-1");
+    for (const word of field(3).split(" ")) if (word !== "") service.ends.add(Number(word));
+    for (const word of field(4).split(" ")) if (word !== "") service.logEnds.add(Number(word));
+    setting.state = field(5);
+    setting.logState = field(6);
+    service.stdout = field(7) === "" ? undefined : this.#output.resume(name, "stdout", field(7));
+    service.stderr = field(8) === "" ? undefined : this.#output.resume(name, "stderr", field(8));
     if (service.stdout !== undefined) setting.stdout = service.stdout.writeFd;
     if (service.stderr !== undefined) setting.stderr = service.stderr.writeFd;
     this.#services.push(service);
-    if (field(8) === "") return;
+    if (field(9) === "") return;
     const supervisor = new Supervisor(this.#system, `[runit] ${name}`, setting);
     service.supervisor = supervisor;
-    if (supervisor.resume(field(8))) supervisor.begin();
+    if (supervisor.resume(field(9))) supervisor.begin();
     else service.supervisor = undefined;
   }
   /** What the crashed instance had begun: to stop them. */

@@ -1228,13 +1228,19 @@ static __attribute__((noinline)) void release_stack(void) {
   madvise((void *)(lowest - 16 * 4096), 16 * 4096, MADV_DONTNEED);
 }
 
+static void set_time(double ms, struct timespec *time) {
+  if (ms > 1e12) ms = 1e12;
+  time->tv_sec = (time_t)(ms / 1e3);
+  time->tv_nsec = (long)((ms - (double)time->tv_sec * 1e3) * 1e6);
+}
+
+enum { short_wait = 100 }; /* milliseconds */
+
 /* Waits for a polled descriptor, a watched signal or the time (negative: for ever). */
 double posix_poll_wait(double ms) {
   struct timespec time, *limit = NULL;
   if (ms >= 0) {
-    if (ms > 1e12) ms = 1e12;
-    time.tv_sec = (time_t)(ms / 1e3);
-    time.tv_nsec = (long)((ms - (double)time.tv_sec * 1e3) * 1e6);
+    set_time(ms, &time);
     limit = &time;
   }
   maybe_fault();
@@ -1242,8 +1248,15 @@ double posix_poll_wait(double ms) {
   for (int s = 1; s < signals_end; s++)
     if (sigismember(&watched_mask, s) == 1) sigdelset(&open_mask, s);
   in_hand = 0;
-  if (ms < 0 || ms > 100) release_stack();
-  int n = ppoll(polled, (nfds_t)polled_count, limit, &open_mask);
+  /* Who waits for long gives memory back, but not before it is clear that it is for long. */
+  int n = 0;
+  if (ms < 0 || ms > short_wait) {
+    struct timespec moment = {0, short_wait * 1000000};
+    n = ppoll(polled, (nfds_t)polled_count, &moment, &open_mask);
+    if (n == 0) release_stack();
+    if (limit) set_time(ms - short_wait, limit);
+  }
+  if (n == 0) n = ppoll(polled, (nfds_t)polled_count, limit, &open_mask);
   if (n < 0)
     for (int i = 0; i < polled_count; i++) polled[i].revents = 0;
   return result(n);
@@ -1428,13 +1441,12 @@ static _Noreturn void recover(const char *why) {
   LARGE("environment") static char *environment[4096];
   if (inside) _exit(111);
   inside = 1;
-  snprintf(state, sizeof state, "%.60s%s%.40s: %s: %.90s%s.\n",
-           *guard_label         ? guard_label
-           : argument_count > 0 ? argument_list[0]
-                                : "runit-ts",
-           argument_count > 1 && guarded && !*guard_label ? " " : "",
-           argument_count > 1 && guarded && !*guard_label ? argument_list[1] : "", guarded ? "warning" : "fatal", why,
-           guarded ? ", restarting in place" : "");
+  const char *name = argument_count > 0 ? argument_list[0] : "runit-ts", *severity = guarded ? "warning" : "fatal",
+             *deed = guarded ? ", restarting in place" : "";
+  if (*guard_label) snprintf(state, sizeof state, "%s %s: %.90s%s.\n", guard_label, severity, why, deed);
+  else
+    snprintf(state, sizeof state, "%.60s%s%.40s: %s: %.90s%s.\n", name, argument_count > 1 && guarded ? " " : "",
+             argument_count > 1 && guarded ? argument_list[1] : "", severity, why, deed);
   say(state); /* in one piece: a child may write there too */
   if (!guarded) _exit(111);
 

@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { describeBoot, measureBoot } from "./boot.ts";
 import { describeLogs, measureLogs } from "./logs.ts";
 import type { Row, Summary } from "./numbers.ts";
 import { describeTable, quantile, summarize } from "./numbers.ts";
@@ -13,7 +14,7 @@ import type { Build } from "./tree.ts";
 import { pause, sleep, stopAll, Tree } from "./tree.ts";
 
 const isQuick = (process.env["BENCH_QUICK"] ?? "") !== "";
-/** "trees", "tools" or "logs": only those. */
+/** "trees", "tools", "boot" or "logs": only those. */
 const only = process.env["BENCH_ONLY"] ?? "";
 const root = path.resolve(import.meta.dirname, "../..");
 const build = path.resolve(root, process.argv[2] ?? "build");
@@ -223,6 +224,8 @@ async function main(): Promise<void> {
   const reference = path.join(root, "build/reference");
   const places = { build, reference, isQuick };
   const tools = only === "" || only === "tools" ? measureTools(places) : [];
+  const trees = process.env["BENCH_TREES"] ?? fs.mkdtempSync(path.join(os.tmpdir(), "bench-"));
+  const boot = only === "" || only === "boot" ? await measureBoot(places, trees) : [];
   const logs = only === "" || only === "logs" ? await measureLogs(places) : [];
 
   const machine = { cores: os.availableParallelism(), kernel: os.release(), node: process.version, loadBefore };
@@ -235,8 +238,9 @@ async function main(): Promise<void> {
   console.log(`${about.join(", ")}; median (least–greatest)\n`);
   if (table.length > 0) console.log(describeTable(table));
   if (tools.length > 0) console.log(`\n${describeTable(tools)}`);
+  if (boot.length > 0) console.log(`\n${describeBoot(boot)}`);
   for (const each of logs) console.log(`\n${describeLogs(each)}`);
-  const json = { machine, isQuick, seconds: (performance.now() - start) / 1000, rows: table, tools, logs };
+  const json = { machine, isQuick, seconds: (performance.now() - start) / 1000, rows: table, tools, boot, logs };
   fs.writeFileSync(path.join(build, "bench.json"), `${JSON.stringify(json, null, 2)}\n`);
 }
 

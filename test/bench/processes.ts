@@ -36,13 +36,21 @@ export function childrenOf(pid: number): readonly number[] {
 export interface Memory {
   readonly pss: number;
   readonly own: number;
+  /** Pages that it has written. */
+  readonly written: number;
+  readonly resident: number;
 }
 
 /** Bytes: the proportional share, and what is mapped by this process alone. */
 export function memoryOf(pid: number): Memory {
   const text = read(`/proc/${pid}/smaps_rollup`);
   const field = (name: string): number => Number(new RegExp(`^${name}: +(\\d+) kB`, "m").exec(text)?.[1] ?? Number.NaN);
-  return { pss: field("Pss") * 1024, own: (field("Private_Clean") + field("Private_Dirty")) * 1024 };
+  return {
+    pss: field("Pss") * 1024,
+    own: (field("Private_Clean") + field("Private_Dirty")) * 1024,
+    written: field("Private_Dirty") * 1024,
+    resident: field("Rss") * 1024,
+  };
 }
 
 /** Milliseconds on a processor so far, to the nanosecond: the ticks in /proc/PID/stat are too coarse for this. */

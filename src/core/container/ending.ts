@@ -61,7 +61,7 @@ function rawCodeOf(course: Course): number {
 /** One line, without newline. */
 export function describeEnding(course: Course): string {
   const { stopped, killed } = course;
-  const services = stopped + killed === 1 ? "service" : "services";
+  const services = stopped === 1 ? "service" : "services";
   const others = killed === 0 ? `${stopped} ${services} stopped` : `${stopped} ${services} stopped, ${killed} killed`;
   return `${describeCause(course.cause)}; ${others}${course.isOutOfMemory ? " (killed by the kernel: out of memory)" : ""}`;
 }
