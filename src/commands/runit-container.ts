@@ -3,6 +3,7 @@
 import { ContainerOptions, letterOf, optionVariables, parseCode, setOption } from "../core/container/options.ts";
 import { describeVersion } from "../core/process/names.ts";
 import { parseOptions } from "../core/process/options.ts";
+import { fillStandardDescriptors } from "../directories/container.ts";
 import { ask } from "../directories/control-socket.ts";
 import { Container } from "../engine/container.ts";
 import type { System } from "../system/system.ts";
@@ -25,6 +26,7 @@ const stopMilliseconds = 5000;
 const serviceDirectories: readonly string[] = ["/etc/service", "/service", "/etc/sv"];
 
 export function runitContainer(args: readonly string[], system: System): number {
+  fillStandardDescriptors(system);
   if (args[1] === "health") return health(args.slice(2), system);
   if (args[1] === "stop") return stop(args.slice(2), system);
   const parsed = parseOptions(args.slice(1), "d:m:g:D:o:e:s:r:p:cx:i:f:w:qvVh", ["--stages:"]);

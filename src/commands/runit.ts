@@ -8,6 +8,7 @@ import { describeVersion } from "../core/process/names.ts";
 import { signalNumber } from "../core/process/signals.ts";
 import { describeError, ENOENT, ESRCH } from "../core/text/errors.ts";
 import { isExecutable, readExitCode, wantsSync } from "../directories/boot.ts";
+import { fillStandardDescriptors } from "../directories/container.ts";
 import { hasRest, listDescendants, listParents, nameOf, signalRest } from "../directories/processes.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { RebootCommand, System, WatchedSignal } from "../system/system.ts";
@@ -57,6 +58,7 @@ export function runit(args: readonly string[], system: System): number {
   const isContained = wantsContainer || (asked !== "0" && !isOfMachine);
   // Those that mean nothing are watched as well: what is watched neither ends process 1 nor stays blocked in its stages.
   system.watchSignals(isContained ? containerSignals : ["CHLD", "CONT", "INT", "TERM", "HUP", "ALRM"]);
+  if (isContained) fillStandardDescriptors(system);
   const machine = new ProcessOne(system, isOfMachine, isContained);
   if (!machine.resume()) machine.begin();
   machine.live();

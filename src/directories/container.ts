@@ -2,13 +2,24 @@
 
 import { leadingNumber } from "../core/text/numbers.ts";
 import type { System } from "../system/system.ts";
-import { openNonblocking, openTruncate, openWrite } from "../system/system.ts";
+import { openNonblocking, openRead, openReadWrite, openTruncate, openWrite } from "../system/system.ts";
 import { readText } from "./text.ts";
 
 const reasonPath = "/dev/termination-log";
 const maxReasonBytes = 4096;
 /** Of the two kinds of control groups. */
 const memoryFiles: readonly string[] = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
+
+/** Whatever is opened later must not become a standard descriptor, to be written to or handed to services. */
+export function fillStandardDescriptors(system: System): void {
+  for (let fd = 0; fd <= 2; ) {
+    fd = system.open("/dev/null", openReadWrite, 0);
+    if (fd < 0) fd = system.open("/", openRead, 0); // nothing can be read from it, nor written
+    if (fd < 0) return;
+    if (fd > 2) system.close(fd);
+    else system.passOn(fd);
+  }
+}
 
 /** Writes why it ended to where Kubernetes looks for it, if there is such a place. */
 export function writeReason(system: System, line: string): void {

@@ -5,7 +5,7 @@ import type { StreamName } from "../core/container/lines.ts";
 import { describeHead, describeObjectHead, maxEscape, objectTail, putEscaped } from "../core/container/lines.ts";
 import type { Prefix } from "../core/container/options.ts";
 import { bytesOf, putText, textAt } from "../core/text/bytes.ts";
-import { EAGAIN } from "../core/text/errors.ts";
+import { EAGAIN, EIO, ENOSPC } from "../core/text/errors.ts";
 import { decodeFields, encodeFields } from "../core/text/fields.ts";
 import { SystemError } from "../system/errors.ts";
 import type { Polled, System } from "../system/system.ts";
@@ -17,6 +17,7 @@ const maxLineBytes = 16384;
 const maxWaitingBytes = 65536;
 /** The beginning of a line is written when nothing more has come for so long. */
 const silenceMilliseconds = 1000;
+const retryMilliseconds = 1000;
 const newline = 10;
 /** After so many there was more than a pipe can hold. */
 const readsOfPipe = 8;
@@ -54,6 +55,8 @@ class Sink {
   to = 0;
   /** Nobody reads it any more. */
   isGone = false;
+  /** When to try again what could not be written: a disk is full, say (monotonic clock, milliseconds); negative: now. */
+  retryAt = -1;
 
   constructor(fd: number) {
     this.fd = fd;
@@ -128,7 +131,9 @@ export class Output {
     for (const stream of this.#streams) {
       if (this.#sinkOf(stream).waiting < maxWaitingBytes) fds.push({ fd: stream.fd, awaits: "data" });
     }
-    for (const sink of [this.#out, this.#err]) if (sink.waiting > 0) fds.push({ fd: sink.fd, awaits: "room" });
+    for (const { fd, waiting, retryAt } of [this.#out, this.#err]) {
+      if (waiting > 0 && retryAt < 0) fds.push({ fd, awaits: "room" });
+    }
   }
 
   /** Whether the descriptor is one of ours; if so, what came is passed on. */
@@ -152,9 +157,15 @@ export class Output {
     for (const stream of this.#streams) {
       if (stream.rest.length > 0 && (due < 0 || stream.silentAt < due)) due = stream.silentAt;
     }
+    for (const { retryAt } of [this.#out, this.#err]) if (retryAt >= 0 && (due < 0 || retryAt < due)) due = retryAt;
     return due;
   }
   onTime(now: number): void {
+    for (const sink of [this.#out, this.#err]) {
+      if (sink.retryAt < 0 || now < sink.retryAt) continue;
+      sink.retryAt = -1;
+      this.#flush(sink);
+    }
     for (const stream of this.#streams) {
       if (stream.rest.length === 0 || now < stream.silentAt) continue;
       // Silence is an empty pipe, not that nobody has looked into it.
@@ -285,10 +296,15 @@ export class Output {
 
   /** Writes what there is room for. A reader that has gone is written to no more. */
   #flush(sink: Sink): void {
+    if (sink.retryAt >= 0) return;
     while (sink.from < sink.to) {
       const written = this.#system.writeNow(sink.fd, sink.bytes, sink.from, sink.to);
       if (written === -EAGAIN) return;
-      if (written <= 0) {
+      if (written === 0 || written === -ENOSPC || written === -EIO) {
+        sink.retryAt = this.#system.monotonic() + retryMilliseconds;
+        return;
+      }
+      if (written < 0) {
         sink.isGone = true;
         break;
       }

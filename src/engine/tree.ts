@@ -137,7 +137,9 @@ export class Tree {
     for (const entry of scan.entries) {
       if (found.has(entry.identity)) continue;
       found.add(entry.identity);
-      if (!identities.has(entry.identity)) added.push(this.#add(entry));
+      // Another one of that name may be about to end: this one begins after it.
+      const isTaken = this.#services.some((service) => service.name === entry.name);
+      if (!identities.has(entry.identity) && !isTaken) added.push(this.#add(entry));
     }
     for (const service of this.#services) {
       if (found.has(service.identity) || service.isRemoved) continue;
@@ -153,11 +155,19 @@ export class Tree {
     const { name, identity } = entry;
     const { mains, directory } = this.#options;
     const isMain = mains.includes(name) || this.#system.stat(`${directory}/${name}/main`, true).errno === 0;
-    return this.#make(name, identity, isMain);
+    return this.#make(name, identity, isMain, this.#baseOf(name));
   }
 
-  #make(name: string, identity: string, isMain: boolean): TreeService {
-    const setting = new Setting(`${this.#options.directory}/${name}/`);
+  /** Path of a service directory that outlives its link in the scan directory. */
+  #baseOf(name: string): string {
+    const { directory } = this.#options;
+    const link = this.#system.readlink(`${directory}/${name}`);
+    if (link.errno !== 0) return `${directory}/${name}/`;
+    return link.text.startsWith("/") ? `${link.text}/` : `${directory}/${link.text}/`;
+  }
+
+  #make(name: string, identity: string, isMain: boolean, base: string): TreeService {
+    const setting = new Setting(base);
     setting.inOwnSessions = true;
     setting.stopSignal = this.#options.stopSignal;
     const service = new TreeService(name, identity, isMain, setting);
@@ -391,6 +401,7 @@ export class Tree {
       service.setting.forget();
     }
     this.#services = kept;
+    this.#scanAt = this.#system.monotonic(); // it may be there again
     this.#owner.hasChanged();
   }
 
@@ -460,6 +471,7 @@ export class Tree {
       `${service.isMain ? 1 : 0} ${service.isRemoved ? 1 : 0} ${service.ends.last} ${service.logEnds.last} ${service.retryAt}`,
       service.ends.times.join(" "),
       service.logEnds.times.join(" "),
+      setting.base,
       setting.state,
       setting.logState,
       stdout === undefined ? "" : this.#output.describeStream(stdout),
@@ -471,10 +483,10 @@ export class Tree {
   /** Takes over what a crashed instance kept of a service. */
   resume(text: string): void {
     const fields = decodeFields(text) ?? [];
-    if (fields.length !== 10) return;
+    if (fields.length !== 11) return;
     const field = (index: number): string => String(fields[index] ?? "");
     const words = field(2).split(" ");
-    const service = this.#make(field(0), field(1), words[0] === "1");
+    const service = this.#make(field(0), field(1), words[0] === "1", field(5));
     const { name, setting } = service;
     service.isRemoved = words[1] === "1";
     service.ends.last = Number(words[2] ?? "-1");
@@ -482,17 +494,17 @@ export class Tree {
     service.retryAt = Number(words[4] ?? "-1");
     for (const word of field(3).split(" ")) if (word !== "") service.ends.add(Number(word));
     for (const word of field(4).split(" ")) if (word !== "") service.logEnds.add(Number(word));
-    setting.state = field(5);
-    setting.logState = field(6);
-    service.stdout = field(7) === "" ? undefined : this.#output.resume(name, "stdout", field(7));
-    service.stderr = field(8) === "" ? undefined : this.#output.resume(name, "stderr", field(8));
+    setting.state = field(6);
+    setting.logState = field(7);
+    service.stdout = field(8) === "" ? undefined : this.#output.resume(name, "stdout", field(8));
+    service.stderr = field(9) === "" ? undefined : this.#output.resume(name, "stderr", field(9));
     if (service.stdout !== undefined) setting.stdout = service.stdout.writeFd;
     if (service.stderr !== undefined) setting.stderr = service.stderr.writeFd;
     this.#services.push(service);
-    if (field(9) === "") return;
+    if (field(10) === "") return;
     const supervisor = new Supervisor(this.#system, `[runit] ${name}`, setting);
     service.supervisor = supervisor;
-    if (supervisor.resume(field(9))) supervisor.begin();
+    if (supervisor.resume(field(10))) supervisor.begin();
     else service.supervisor = undefined;
   }
   /** What the crashed instance had begun: to stop them. */

@@ -3,6 +3,7 @@
 export const EPERM = 1;
 export const ENOENT = 2;
 export const ESRCH = 3;
+export const EIO = 5;
 export const ENXIO = 6;
 export const EAGAIN = 11;
 export const EACCES = 13;
