@@ -8,6 +8,7 @@ import { listStateRoots } from "./state-root.ts";
 
 const maxQuestionBytes = 64;
 const patienceMilliseconds = 5000;
+const pauseMilliseconds = 1000;
 const maxClients = 16;
 
 /** Where it is, with a state root and without. */
@@ -36,6 +37,8 @@ export class ControlSocket {
   readonly #path: string;
   #fd = -1;
   #clients: Client[] = [];
+  /** When it is listened to again (monotonic clock, milliseconds); negative: it is. */
+  #pausedUntil = -1;
 
   constructor(system: System, root: string) {
     this.#system = system;
@@ -77,7 +80,8 @@ export class ControlSocket {
   }
 
   addPolled(fds: Polled[]): void {
-    if (this.#fd >= 0 && this.#clients.length < maxClients) fds.push({ fd: this.#fd, awaits: "data" });
+    if (this.#fd >= 0 && this.#clients.length < maxClients && this.#pausedUntil < 0)
+      fds.push({ fd: this.#fd, awaits: "data" });
     for (const { fd } of this.#clients) fds.push({ fd, awaits: "data" });
   }
 
@@ -86,6 +90,8 @@ export class ControlSocket {
     const system = this.#system;
     if (fd === this.#fd) {
       const client = system.accept(fd);
+      // No descriptors left, say: who asks would be asked about again and again.
+      if (client < 0 && client !== -EAGAIN) this.#pausedUntil = system.monotonic() + pauseMilliseconds;
       if (client < 0) return undefined;
       this.#clients.push({ fd: client, until: system.monotonic() + patienceMilliseconds });
       return this.onReadable(client); // mostly it has asked already
@@ -115,11 +121,12 @@ export class ControlSocket {
   }
 
   get due(): number {
-    let due = -1;
+    let due = this.#pausedUntil;
     for (const { until } of this.#clients) if (due < 0 || until < due) due = until;
     return due;
   }
   onTime(now: number): void {
+    if (this.#pausedUntil >= 0 && now >= this.#pausedUntil) this.#pausedUntil = -1;
     for (const { fd, until } of this.#clients) if (now >= until) this.#drop(fd);
   }
 }

@@ -244,6 +244,8 @@ export class Tree {
       }
       const { supervisor } = service;
       if (!supervisor.claimLog()) {
+        if (service.retryAt < 0)
+          this.#warn(`${service.name}: another one holds the lock of its log service, waiting`, 0);
         service.retryAt = now + lockMilliseconds;
         return false;
       }
@@ -427,7 +429,12 @@ export class Tree {
     this.#isStopping = true;
     for (const service of this.#services) {
       if (whose === "mains" && !service.isMain) continue;
-      service.retryAt = -1;
+      if (service.retryAt >= 0) {
+        // It has not begun.
+        service.retryAt = -1;
+        service.supervisor?.close();
+        service.supervisor = undefined;
+      }
       service.supervisor?.stop();
     }
     this.#scanDirectory.close(); // while they end

@@ -1259,6 +1259,16 @@ double posix_poll_wait(double ms) {
   if (n == 0) n = ppoll(polled, (nfds_t)polled_count, limit, &open_mask);
   if (n < 0)
     for (int i = 0; i < polled_count; i++) polled[i].revents = 0;
+  sigset_t pending;
+  if (n > 0 && sigpending(&pending) == 0) {
+    /* The kernel lets no signal through when something is ready at once: who is always busy would never hear one. */
+    for (int s = 1; s < signals_end; s++) {
+      if (sigismember(&watched_mask, s) != 1 || sigismember(&pending, s) != 1) continue;
+      sigprocmask(SIG_SETMASK, &open_mask, &pending);
+      sigprocmask(SIG_SETMASK, &pending, NULL);
+      break;
+    }
+  }
   return result(n);
 }
 

@@ -4,6 +4,26 @@
 import { decodeBoot, encodeBoot } from "../../src/core/boot/handover.ts";
 import type { BootHappening } from "../../src/core/boot/stages.ts";
 import { newBoot, reactBoot } from "../../src/core/boot/stages.ts";
+import type { Cause, Course } from "../../src/core/container/ending.ts";
+import { describeEnding, exitCodeOf } from "../../src/core/container/ending.ts";
+import {
+  decodeCause,
+  decodeLife,
+  decodeStop,
+  encodeCause,
+  encodeLife,
+  encodeStop,
+} from "../../src/core/container/handover.ts";
+import { describeHead, describeObjectHead, maxEscape, putEscaped } from "../../src/core/container/lines.ts";
+import { ContainerOptions, parseSeconds, setOption } from "../../src/core/container/options.ts";
+import {
+  describeFact,
+  describeReport,
+  findIllness,
+  findUnreadiness,
+  parseReport,
+} from "../../src/core/container/report.ts";
+import { describePlan, hurry, reactStop, requestStop } from "../../src/core/container/stop.ts";
 import { parseLogConfig } from "../../src/core/log/config.ts";
 import type { Rule } from "../../src/core/log/pattern.ts";
 import { matches, Selection } from "../../src/core/log/pattern.ts";
@@ -18,6 +38,7 @@ import { exchangeNul, valueLength } from "../../src/core/process/environment.ts"
 import { placeOf, resourcesOf, softLimit } from "../../src/core/process/limits.ts";
 import { baseName, toolName } from "../../src/core/process/names.ts";
 import { parseOptions } from "../../src/core/process/options.ts";
+import { describeSignal, parseStopSignal, signalNumber } from "../../src/core/process/signals.ts";
 import { encodeLogout, isLoginOn, markLogout, utmpBytes } from "../../src/core/process/utmp.ts";
 import { decodeService, encodeService } from "../../src/core/supervise/handover.ts";
 import { decodeRecord, encodeSupervisor, recordBytes, startTicksOf } from "../../src/core/supervise/record.ts";
@@ -422,7 +443,120 @@ function processes(): void {
   console.log(limits, `digest ${digest.value}`);
 }
 
+function causeOf(dice: Dice): Cause {
+  switch (dice.roll(6)) {
+    case 0:
+      return {
+        kind: "main",
+        name: "main service web",
+        waitStatus: dice.roll(3) * 128 + dice.roll(40),
+        seconds: dice.roll(99),
+      };
+    case 1:
+      return { kind: "signal", signal: describeSignal(dice.roll(40)) };
+    case 2:
+      return { kind: "told", code: dice.roll(3) - 1 };
+    case 3:
+      return { kind: "gave up", name: "a b", count: dice.roll(5), waitStatus: dice.roll(512) };
+    case 4:
+      return { kind: "start hook", waitStatus: dice.roll(512) };
+    default:
+      return { kind: "no command", name: "x", code: 126 + dice.roll(2), reason: "access denied" };
+  }
+}
+
+/** Stops from request to end, what is kept of them, and how they end. */
+function stops(): void {
+  const dice = new Dice();
+  const digest = new Digest();
+  let lives = 0;
+  for (let turn = 0; turn < 3000; turn++) {
+    let now = dice.roll(1000);
+    let stop = requestStop(dice.roll(90) * 100, dice.roll(30) * 100, dice.roll(2) === 0, now);
+    for (let step = 0; step < 200 && stop.step !== "over"; step++) {
+      const remaining = {
+        hasMains: dice.roll(3) === 0,
+        hasServices: dice.roll(3) > 0,
+        hasHook: dice.roll(3) === 0,
+        hasProcesses: dice.roll(3) === 0,
+        hasOutput: dice.roll(3) === 0,
+      };
+      const { next, actions } = dice.roll(40) === 0 ? hurry(stop, now) : reactStop(stop, remaining, now);
+      digest.add(`${next.step} ${next.dueAt} ${actions.join(" ")}`);
+      stop = decodeStop(encodeStop(next)) ?? stop;
+      now += dice.roll(500);
+    }
+    if (stop.step === "over") lives++;
+    const cause = causeOf(dice);
+    const again = decodeCause(encodeCause(cause)) ?? cause;
+    const course: Course = {
+      cause: again,
+      mainEnds: [dice.roll(512), dice.roll(3) - 1],
+      stopped: dice.roll(4),
+      killed: dice.roll(3),
+      isOutOfMemory: dice.roll(2) === 0,
+    };
+    digest.add(`${describeEnding(course)} ${exitCodeOf(course, [dice.roll(256)])}`);
+    const life = {
+      phase: "running" as const,
+      stop: encodeStop(stop),
+      cause: encodeCause(cause),
+      mainEnds: course.mainEnds,
+      commandPid: dice.roll(1000),
+      commandAt: dice.roll(1000) / 4,
+      hookPid: 0,
+      hasStarted: dice.roll(2) === 0,
+      interrupts: dice.roll(3),
+      running: course.stopped,
+      killed: course.killed,
+      memoryKills: 0,
+      socketFd: dice.roll(10) - 1,
+    };
+    const text = encodeLife(life, "\0half", [`service ${turn}`, ""]);
+    const kept = decodeLife(turn % 3 === 0 ? text.slice(0, dice.roll(text.length)) : text);
+    digest.add(kept === undefined ? "-" : `${kept.life.commandAt} ${kept.output} ${kept.services.join(";")}`);
+  }
+  console.log(`${lives} stops, digest ${digest.value}`);
+}
+
+/** What is said of services, and of their lines. */
+function containers(): void {
+  const dice = new Dice();
+  const digest = new Digest();
+  const letters = ["d", "m", "g", "D", "w", "o", "e", "s", "r", "p", "x", "i", "f", "--stages", "c", "q", "v", "?"];
+  for (let turn = 0; turn < 6000; turn++) {
+    const options = new ContainerOptions();
+    const value = textOf(bytesOf(dice, dice.roll(8), turn % 2 === 0 ? "0123456789./:" : "TERMSIGQUTHP :all"));
+    digest.add(setOption(options, String(letters[dice.roll(letters.length)] ?? ""), value));
+    digest.add(
+      `${options.graceMilliseconds} ${options.mains.join()} ${options.rewrites.length} ${describePlan(options).join()}`,
+    );
+    digest.add(`${parseSeconds(value) ?? "-"} ${signalNumber(value)} ${parseStopSignal(value) ?? "-"}`);
+    const bytes = bytesOf(dice, dice.roll(40), 'abc"\\\n\x80\xc3\xa9\xe2\x82\xac\xff\xf0\x9f');
+    const into = new Uint8Array(bytes.length * maxEscape);
+    digest.add(textOf(into.subarray(0, putEscaped(into, 0, bytes, 0, bytes.length))));
+    const time = { seconds: 1700000000 + turn, nanoseconds: dice.roll(1000) * 1000000 };
+    digest.add(describeHead("time", "web", time, turn % 2 === 0) + describeObjectHead(value, time, "stderr", turn));
+    const fact = {
+      name: value,
+      path: "/etc/service/web/",
+      state: turn % 3 === 0 ? "run" : "down",
+      want: turn % 5 === 0 ? "down" : "up",
+      pid: dice.roll(3),
+      upMilliseconds: dice.roll(3000),
+      endsOfLate: dice.roll(5),
+      lastEnd: dice.roll(512) - 1,
+    };
+    const report = parseReport(describeReport("running", [fact, fact], dice.roll(3)));
+    digest.add(`${report?.services.length ?? -1} ${findIllness(fact)} ${findUnreadiness(fact, turn % 2 === 0)}`);
+    digest.add(describeFact(fact, value));
+  }
+  console.log(`containers, digest ${digest.value}`);
+}
+
 live(60000);
+stops();
+containers();
 formats();
 boots();
 processes();

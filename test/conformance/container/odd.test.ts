@@ -81,6 +81,21 @@ stories("runit-container", (story) => {
   );
 
   story(
+    "odd (busy)",
+    "services that never stop writing keep no signal from being heard",
+    async (stage) => {
+      const names = ["a", "b", "c", "d", "e", "f"];
+      serve(stage, Object.fromEntries(names.map((name) => [name, { run: "echo x >/out/$SV_NAME\nexec yes" }])));
+      const container = await contain(stage, { args: ["-g", "60"], as: 'exec "$@" >/dev/null' });
+      await stage.until("all write", () => names.every((name) => stage.exists(`root/out/${name}`)));
+      const { code, milliseconds } = await container.stop();
+      assert.equal(code, 0);
+      assert.ok(milliseconds < 30_000, `${milliseconds} ms`);
+    },
+    told,
+  );
+
+  story(
     "odd (full disk)",
     "output into a file on a full disk waits until there is room",
     async (stage) => {
