@@ -120,7 +120,7 @@ class Examination {
       const head = `{"healthy":${isWell ? "true" : "false"},"phase":"${this.#phase}"`;
       return { isWell, text: `${head},"services":[${objects.join(",")}]}\n` };
     }
-    return { isWell, text: isWell ? `${wantsReady ? "ready" : "healthy"}: ${count} services\n` : joined(problems) };
+    return { isWell, text: isWell ? describeWell(wantsReady, count) : joined(problems) };
   }
 
   #describeUnknown(): string {
@@ -202,6 +202,10 @@ class Examination {
     }
     for (const { pid, hasEnded } of this.#checks) if (!hasEnded) system.killGroup(pid, killSignal);
   }
+}
+
+function describeWell(isReady: boolean, count: number): string {
+  return `${isReady ? "ready" : "healthy"}: ${count} ${count === 1 ? "service" : "services"}\n`;
 }
 
 /** One line each, as many as engines keep. */

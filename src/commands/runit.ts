@@ -23,7 +23,8 @@ const haltMilliseconds = 2000;
 const allowanceMilliseconds = 7000;
 const sweepMilliseconds = 2000;
 /** While processes that are not our children are waited for. */
-const glanceMilliseconds = 10;
+const shortestPause = 2;
+const longestPause = 100;
 const containerSignals: readonly WatchedSignal[] = [
   "CHLD",
   "CONT",
@@ -70,6 +71,8 @@ class ProcessOne {
   readonly #isOfMachine: boolean;
   readonly #isContained: boolean;
   #boot: Boot;
+  /** It has been started, at least. */
+  #hasStage3 = false;
 
   constructor(system: System, isOfMachine: boolean, isContained: boolean) {
     this.#system = system;
@@ -100,6 +103,7 @@ class ProcessOne {
     this.#boot = decodeBoot(kept, system.lastSpawned) ?? likely;
     system.guardState("- runit:");
     this.#keep();
+    this.#hasStage3 = this.#boot.stage === 3 && (this.#boot.pid !== 0 || this.#boot.phase === "over");
     const { stage, phase, pid } = this.#boot;
     if (pid !== 0 && system.kill(pid, 0) < 0) {
       const waitStatus = system.watchedEnd;
@@ -240,6 +244,7 @@ class ProcessOne {
       this.#hear({ kind: "unrunnable", code: spawned.errno === ENOENT ? 127 : 126 });
     } else {
       system.watchEnd(spawned.pid);
+      if (stage === 3) this.#hasStage3 = true;
       this.#hear({ kind: "started", pid: spawned.pid });
     }
   }
@@ -278,7 +283,7 @@ class ProcessOne {
     const since = this.#boot.stoppedAt < 0 ? system.monotonic() : this.#boot.stoppedAt;
     const budgetEnd = this.#budgetEnd();
     const limit = budgetEnd < 0 ? Number.POSITIVE_INFINITY : budgetEnd;
-    if (!isExecutable(system, scriptOf(3))) this.#takeDown(Math.min(since + allowanceMilliseconds, limit));
+    if (!this.#hasStage3) this.#takeDown(Math.min(since + allowanceMilliseconds, limit));
     if (hasRest(system)) {
       signalRest(system, termSignal);
       signalRest(system, contSignal);
@@ -322,10 +327,12 @@ class ProcessOne {
   /** Reaps until it is done, at most so long. */
   #await(until: number, isDone: () => boolean): void {
     const system = this.#system;
+    let pause = shortestPause; // an end of a child of ours is heard at once
     while (!isDone()) {
       const left = until - system.monotonic();
       if (left <= 0) return;
-      awaitHappenings(system, { fds: [], milliseconds: Math.min(left, glanceMilliseconds) });
+      awaitHappenings(system, { fds: [], milliseconds: Math.min(left, pause) });
+      pause = Math.min(pause * 2, longestPause);
     }
   }
 

@@ -4,7 +4,7 @@
 import { bytesOf, textAt } from "../core/text/bytes.ts";
 import { describeError, EADDRINUSE, EAGAIN } from "../core/text/errors.ts";
 import type { Polled, System } from "../system/system.ts";
-import { listStateRoots } from "./state-root.ts";
+import { findStateRoot, listStateRoots } from "./state-root.ts";
 
 const maxQuestionBytes = 64;
 const patienceMilliseconds = 5000;
@@ -40,10 +40,10 @@ export class ControlSocket {
   /** When it is listened to again (monotonic clock, milliseconds); negative: it is. */
   #pausedUntil = -1;
 
-  constructor(system: System, root: string) {
+  constructor(system: System) {
     this.#system = system;
-    this.#root = root;
-    this.#path = pathIn(system, root);
+    this.#root = findStateRoot(system); // not one that the service directory names: who asks does not know that
+    this.#path = pathIn(system, this.#root);
   }
 
   /** "" or what is wrong. */
@@ -80,8 +80,7 @@ export class ControlSocket {
   }
 
   addPolled(fds: Polled[]): void {
-    if (this.#fd >= 0 && this.#clients.length < maxClients && this.#pausedUntil < 0)
-      fds.push({ fd: this.#fd, awaits: "data" });
+    if (this.#fd >= 0 && this.#pausedUntil < 0) fds.push({ fd: this.#fd, awaits: "data" });
     for (const { fd } of this.#clients) fds.push({ fd, awaits: "data" });
   }
 
@@ -93,6 +92,8 @@ export class ControlSocket {
       // No descriptors left, say: who asks would be asked about again and again.
       if (client < 0 && client !== -EAGAIN) this.#pausedUntil = system.monotonic() + pauseMilliseconds;
       if (client < 0) return undefined;
+      const oldest = this.#clients[0];
+      if (this.#clients.length >= maxClients && oldest !== undefined) this.#drop(oldest.fd);
       this.#clients.push({ fd: client, until: system.monotonic() + patienceMilliseconds });
       return this.onReadable(client); // mostly it has asked already
     }
@@ -131,6 +132,13 @@ export class ControlSocket {
   }
 }
 
+/** Whether it may be believed: root, our own user, or whoever process 1 is. */
+function isTrusted(system: System, uid: number): boolean {
+  if (uid === 0 || uid === system.uid) return true;
+  const first = system.stat("/proc/1", true);
+  return first.errno === 0 && first.uid === uid;
+}
+
 /**
  * The answer to a question; undefined: nobody gives one in time.
  * @param until monotonic clock, milliseconds
@@ -140,6 +148,10 @@ export function ask(system: System, question: string, until: number): string | u
   for (const root of roots) {
     const fd = system.connect(pathIn(system, root));
     if (fd < 0) continue;
+    if (!isTrusted(system, system.peerUid(fd))) {
+      system.close(fd);
+      continue;
+    }
     system.writeText(fd, `${question}\n`);
     let answer = "";
     const bytes = new Uint8Array(4096);

@@ -60,6 +60,12 @@ function isWritable(system: System, directory: string): boolean {
   return true;
 }
 
+/** The first of those places that can be had; "": none. */
+export function findStateRoot(system: System): string {
+  for (const path of listStateRoots(system)) if (openStateRoot(system, path)) return path;
+  return "";
+}
+
 /** Decides for each service where its state is. */
 export class StatePlaces {
   readonly #system: System;
@@ -76,8 +82,7 @@ export class StatePlaces {
 
   #findRoot(): string {
     if (this.#explicit !== "" && openStateRoot(this.#system, this.#explicit)) return this.#explicit;
-    for (const path of listStateRoots(this.#system)) if (openStateRoot(this.#system, path)) return path;
-    return "";
+    return findStateRoot(this.#system);
   }
 
   /**

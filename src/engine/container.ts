@@ -30,7 +30,7 @@ import { orFail } from "../system/errors.ts";
 import type { Happening } from "../system/happenings.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, SpawnPlan, System, WatchedSignal } from "../system/system.ts";
-import { openDirectory, openRead, plainChild } from "../system/system.ts";
+import { openDirectory, openRead, openReadWrite, plainChild } from "../system/system.ts";
 import { Output } from "./output.ts";
 import type { TreeService } from "./tree.ts";
 import { Tree, TreeOwner } from "./tree.ts";
@@ -95,7 +95,7 @@ export class Container extends TreeOwner {
     this.#output = new Output(system, options.prefix);
     const origin = orFail(system.open(".", openRead + openDirectory, 0), "unable to open current directory");
     this.#tree = new Tree(system, options, this, this.#output, origin);
-    this.#socket = new ControlSocket(system, this.#tree.places.root);
+    this.#socket = new ControlSocket(system);
   }
 
   /** Until all is over; answers the exit code. */
@@ -187,7 +187,10 @@ export class Container extends TreeOwner {
   #startWaiting(): boolean {
     const seconds = `${this.#options.waitMilliseconds / 1000}`;
     const words = ["runit-container", "health", "--ready", "--wait", seconds];
-    const spawned = this.#system.spawn({ ...plainChild("/proc/self/exe", words, 1), newSession: true });
+    const nowhere = this.#system.open("/dev/null", openReadWrite, 0);
+    const plan: SpawnPlan = { ...plainChild("/proc/self/exe", words, 1), newSession: true, stdout: nowhere };
+    const spawned = this.#system.spawn(plan);
+    if (nowhere >= 0) this.#system.close(nowhere);
     if (spawned.pid > 0 && spawned.errno === 0) this.#hookPid = spawned.pid;
     return this.#hookPid !== 0;
   }
@@ -307,9 +310,10 @@ export class Container extends TreeOwner {
     this.#hasChanged = true;
     if (this.#phase === "waiting") {
       this.#phase = "running";
+      if (this.#stop !== undefined) return;
       if (waitStatus !== 0)
         this.say("[runit] warning: not all services are ready; the command is started all the same\n");
-      if (this.#stop === undefined) this.#startCommand();
+      this.#startCommand();
     } else if (this.#phase === "hook") {
       if (this.#stop !== undefined) this.#mainEnds.push(waitStatus);
       else if (waitStatus === 0) this.#startServices();
@@ -367,7 +371,8 @@ export class Container extends TreeOwner {
 
   #report(from: number): string {
     const now = this.#system.monotonic();
-    const phase = this.#stop !== undefined ? "stopping" : this.#phase === "hook" ? "starting" : "running";
+    const phase =
+      this.#stop !== undefined ? "stopping" : this.#phase === "hook" || this.#tree.isSettling ? "starting" : "running";
     return describeReport(phase, this.#tree.facts(now), from);
   }
 

@@ -21,7 +21,8 @@ const pollMilliseconds = 5000;
 const logPatienceMilliseconds = 500;
 /** Ends of a service within this time count when it is asked whether it fails again and again. */
 const failingMilliseconds = 10_000;
-const maxEnds = 256;
+/** So many of them are remembered, at least. */
+const maxEnds = 16;
 const turnMilliseconds = 20;
 const termSignal = 15;
 const contSignal = 18;
@@ -34,9 +35,10 @@ export class Ends {
   /** How, as waitpid(2) has it; negative: unknown. */
   last = -1;
 
-  add(time: number): void {
-    this.times.push(time);
-    if (this.times.length > maxEnds) this.times.shift();
+  add(time: number, window: number, maxCount: number): void {
+    const kept = this.since(time - window);
+    this.times = this.times.slice(this.times.length - Math.min(kept, maxCount - 1));
+    this.times.push(Math.floor(time));
   }
   since(time: number): number {
     let count = 0;
@@ -97,6 +99,8 @@ export class Tree {
   readonly #scanDirectory: ScanDirectory;
   readonly places: StatePlaces;
   #services: TreeService[] = [];
+  /** A service is left alone for the moment it may still be copied in. */
+  isSettling = false;
   #isStopping = false;
   /** Whose turn it is. */
   #turn = 0;
@@ -127,7 +131,8 @@ export class Tree {
     for (const service of this.#services) identities.add(service.identity);
     const scan = this.#scanDirectory.scan(identities);
     this.#pollAt = this.#scanDirectory.needsPolling ? now + pollMilliseconds : -1;
-    if (scan.againMilliseconds >= 0) this.#scanAt = now + scan.againMilliseconds;
+    this.isSettling = scan.againMilliseconds >= 0;
+    if (this.isSettling) this.#scanAt = now + scan.againMilliseconds;
     if (scan.entries === undefined) {
       this.#scanAt = now + retryMilliseconds;
       return;
@@ -266,14 +271,19 @@ export class Tree {
     const now = this.#system.monotonic();
     if (role === "log") {
       service.logEnds.last = waitStatus;
-      if (supervisor?.log?.want === "up" && !supervisor.log.gotTerm) service.logEnds.add(now);
+      if (supervisor?.log?.want === "up" && !supervisor.log.gotTerm)
+        service.logEnds.add(now, failingMilliseconds, maxEnds);
       this.#owner.hasEnded(service, role, waitStatus, now);
       return false;
     }
     if (service.stdout !== undefined) this.#output.finish(service.stdout);
     if (service.stderr !== undefined) this.#output.finish(service.stderr);
     service.ends.last = waitStatus;
-    if (supervisor?.service.want === "up" && !supervisor.service.gotTerm) service.ends.add(now);
+    if (supervisor?.service.want === "up" && !supervisor.service.gotTerm) {
+      const { maxFailures, failureMilliseconds } = this.#options;
+      const window = Math.max(failingMilliseconds, failureMilliseconds);
+      service.ends.add(now, window, Math.max(maxEnds, maxFailures));
+    }
     // Nothing of a service outlives its stop.
     if (supervisor !== undefined && supervisor.service.want !== "up") {
       for (const signal of [termSignal, contSignal]) this.#system.killGroup(supervisor.service.pid, signal);
@@ -499,8 +509,8 @@ export class Tree {
     service.ends.last = Number(words[2] ?? "-1");
     service.logEnds.last = Number(words[3] ?? "-1");
     service.retryAt = Number(words[4] ?? "-1");
-    for (const word of field(3).split(" ")) if (word !== "") service.ends.add(Number(word));
-    for (const word of field(4).split(" ")) if (word !== "") service.logEnds.add(Number(word));
+    for (const word of field(3).split(" ")) if (word !== "") service.ends.times.push(Number(word));
+    for (const word of field(4).split(" ")) if (word !== "") service.logEnds.times.push(Number(word));
     setting.state = field(6);
     setting.logState = field(7);
     service.stdout = field(8) === "" ? undefined : this.#output.resume(name, "stdout", field(8));

@@ -268,6 +268,10 @@ function hearDue(boot: Boot): BootReaction {
     };
   }
   const actions: BootAction[] = [];
+  if (boot.isContained && boot.stage === 3 && boot.pid === 0) {
+    // There is no process to be had: a container ends all the same.
+    return { next: { ...boot, phase: "over" }, actions: [{ kind: "warn", text: "going on without stage 3." }] };
+  }
   if (boot.phase === "running" && boot.pid === 0) actions.push({ kind: "start", stage: boot.stage });
   return { next: { ...boot, dueAt: -1 }, actions };
 }

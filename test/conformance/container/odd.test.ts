@@ -81,6 +81,38 @@ stories("runit-container", (story) => {
   );
 
   story(
+    "odd (.run)",
+    "where the service directory names a state root, health and sv find it all the same",
+    async (stage) => {
+      serve(stage, { a: quick });
+      fs.symlinkSync("/run/other", stage.at("root/etc/service/.run"));
+      const container = await contain(stage);
+      const health = await container.inside("runit-container health --wait 20");
+      assert.equal(health.code, 0, health.out);
+      assert.ok(stage.exists("root/run/other/a/status") && !stage.exists("root/etc/service/a/supervise"));
+      const sv = await container.inside("SVDIR=/etc/service sv status a");
+      assert.match(sv.out, /^run: a: /);
+      assert.equal((await container.stop()).code, 0);
+    },
+    told,
+  );
+
+  story(
+    "odd (copied)",
+    "a service that the start hook copies in is waited for",
+    async (stage) => {
+      serve(stage, { a: { run: "echo service\nexec sleep 1000" } }, "/etc/sv");
+      fs.mkdirSync(stage.at("root/etc/service"), { recursive: true });
+      stage.file("root/start", "#!/bin/sh\ncp -R /etc/sv/a /etc/service/a\n", 0o755);
+      const command = ["--", "/bin/sh", "-c", "echo command"];
+      const container = await contain(stage, { args: ["-d", "/etc/service", "-i", "/start", "-w", "40", ...command] });
+      const { out } = await container.end();
+      assert.equal(out, "[a] service\ncommand\n");
+    },
+    told,
+  );
+
+  story(
     "odd (busy)",
     "services that never stop writing keep no signal from being heard",
     async (stage) => {

@@ -164,6 +164,44 @@ suite("a request", () => {
   });
 });
 
+suite("in a container", () => {
+  const contained: Boot = { ...newBoot(), isContained: true };
+  test("a stop signal ends stage 1 or 2, and stage 3 follows", () => {
+    for (const stage of [1, 2] as const) {
+      const { next, did } = hear({ ...contained, stage, pid: 40 }, { kind: "told", signal: "TERM" });
+      assert.deepEqual(did, ["stop request (TERM)...", "disarm", "terminate 40"]);
+      assert.deepEqual(hear(next, { kind: "told", signal: "TERM" }).did, [], "once");
+      const { next: last } = hear(next, { kind: "ended", waitStatus: 15 });
+      assert.deepEqual([last.stage, last.code], [3, 0]);
+    }
+  });
+
+  test("a stop signal ends a pause, and means nothing to stage 3", () => {
+    const { next } = hear({ ...contained, stage: 2, phase: "resting" }, { kind: "told", signal: "PWR" });
+    assert.equal(next.stage, 3);
+    assert.deepEqual(hear({ ...contained, stage: 3, pid: 40 }, { kind: "told", signal: "TERM" }).did, []);
+  });
+
+  test("the exit code is that of the earliest failure", () => {
+    const code = (boot: Boot, heard: BootHappening) => hear(boot, heard).next.code;
+    const second: Boot = { ...contained, stage: 2, pid: 40 };
+    assert.equal(code(second, { kind: "ended", waitStatus: 5 * 256 }), 5);
+    assert.equal(code(second, { kind: "ended", waitStatus: 111 * 256 }), 0, "it is started again");
+    assert.equal(code({ ...contained, pid: 40 }, { kind: "ended", waitStatus: 9 }), 137);
+    assert.equal(code({ ...contained, pid: 40 }, { kind: "ended", waitStatus: 100 * 256 }), 100);
+    assert.equal(code({ ...contained, pid: 40 }, { kind: "ended", waitStatus: 256 }), 0, "stage 2 follows");
+    assert.equal(code(second, { kind: "unrunnable", code: 127 }), 127);
+    assert.equal(code({ ...contained, stage: 3, pid: 40 }, { kind: "ended", waitStatus: 7 * 256 }), 7);
+    assert.equal(code({ ...contained, stage: 3, pid: 40, code: 5 }, { kind: "ended", waitStatus: 7 * 256 }), 5);
+  });
+
+  test("without a process for stage 3 it goes on after a while", () => {
+    const { next } = hear({ ...contained, stage: 3 }, { kind: "unforkable" });
+    assert.ok(next.dueAt > 0);
+    assert.equal(hear(next, { kind: "due" }).next.phase, "over");
+  });
+});
+
 suite("what is kept", () => {
   test("comes back as it was", () => {
     for (const stage of [1, 2, 3] as const) {
