@@ -74,7 +74,10 @@ function chooseDirectory(options: ContainerOptions, hasCommand: boolean, system:
     if (options.directory === "" && system.stat(directory, true).kind === "directory") options.directory = directory;
   }
   if (options.directory === "" && !hasCommand) return "no service directory, and no command";
-  if (options.directory === "") options.directory = "/etc/service"; // it may come
+  if (options.directory === "") {
+    options.directory = "/etc/service"; // it may come
+    options.isDirectoryWanted = false;
+  }
   while (options.directory.length > 1 && options.directory.endsWith("/")) {
     options.directory = options.directory.slice(0, -1);
   }
@@ -84,6 +87,9 @@ function chooseDirectory(options: ContainerOptions, hasCommand: boolean, system:
   if (names.length === 0 && !hasCommand && !isExplicit) return `no services in ${options.directory}, and no command`;
   if (isExplicit && system.stat(options.directory, true).kind !== "directory") {
     return `${options.directory} is not a directory`;
+  }
+  if (system.stat(`${options.directory}/run`, true).kind === "file") {
+    return `${options.directory} is a service directory: the directory of such directories is wanted`;
   }
   for (const name of options.mains) {
     if (!names.includes(name)) return `main service ${name}: there is no such service in ${options.directory}`;

@@ -12,7 +12,14 @@ import { fillStandardDescriptors } from "../directories/container.ts";
 import { hasRest, listDescendants, listParents, nameOf, signalRest } from "../directories/processes.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { RebootCommand, System, WatchedSignal } from "../system/system.ts";
-import { openNonblocking, openNoTerminal, openReadWrite, openWrite, plainChild } from "../system/system.ts";
+import {
+  openNonblocking,
+  openNoTerminal,
+  openReadWrite,
+  openWrite,
+  plainChild,
+  watchableSignals,
+} from "../system/system.ts";
 
 const consolePath = "/dev/console";
 const termSignal = 15;
@@ -23,25 +30,10 @@ const haltMilliseconds = 2000;
 const allowanceMilliseconds = 7000;
 const sweepMilliseconds = 2000;
 /** While processes that are not our children are waited for. */
+/** Of the time a stop may take, what a stage has that is told to end; stage 3 has the rest. */
+const stageShare = 0.75;
 const shortestPause = 2;
 const longestPause = 100;
-const containerSignals: readonly WatchedSignal[] = [
-  "CHLD",
-  "CONT",
-  "INT",
-  "TERM",
-  "HUP",
-  "ALRM",
-  "QUIT",
-  "USR1",
-  "USR2",
-  "WINCH",
-  "PWR",
-  "RTMIN+3",
-  "TSTP",
-  "TTIN",
-  "TTOU",
-];
 /** INT: unless there is a script to be run on it. */
 const stopSignals = "TERM PWR RTMIN+3 INT";
 /** What a container engine reports of a namespace that was rebooted. */
@@ -58,7 +50,7 @@ export function runit(args: readonly string[], system: System): number {
   const isOfMachine = system.pid === 1 && system.reboot("keep ctrl-alt-del") >= 0;
   const isContained = wantsContainer || (asked !== "0" && !isOfMachine);
   // Those that mean nothing are watched as well: what is watched neither ends process 1 nor stays blocked in its stages.
-  system.watchSignals(isContained ? containerSignals : ["CHLD", "CONT", "INT", "TERM", "HUP", "ALRM"]);
+  system.watchSignals(isContained ? watchableSignals() : ["CHLD", "CONT", "INT", "TERM", "HUP", "ALRM"]);
   if (isContained) fillStandardDescriptors(system);
   const machine = new ProcessOne(system, isOfMachine, isContained);
   if (!machine.resume()) machine.begin();
@@ -88,8 +80,12 @@ class ProcessOne {
     else if (system.becomeSubreaper() < 0) this.#say("warning: unable to become a subreaper: orphans are not reaped");
     for (const fd of [0, 1, 2]) this.#putConsole(fd);
     this.#say(`${describeVersion("runit").trimEnd()}: booting${this.#isContained ? " in a container" : ""}.`);
+    const grace = system.environment("RUNIT_GRACE") ?? "";
+    if (this.#isContained && grace !== "" && parseSeconds(grace) === undefined) {
+      this.#say(`warning: RUNIT_GRACE is no number of seconds: ${grace}`);
+    }
     this.#keep();
-    this.#system.guardState("- runit:");
+    system.guardState("- runit:");
     this.#start(1);
   }
 
@@ -138,8 +134,8 @@ class ProcessOne {
   }
 
   #due(): number {
-    const { dueAt, stage } = this.#boot;
-    const end = stage === 3 ? this.#budgetEnd() : -1;
+    const { dueAt } = this.#boot;
+    const end = this.#budgetEnd();
     return end >= 0 && (dueAt < 0 || end < dueAt) ? end : dueAt;
   }
 
@@ -263,16 +259,26 @@ class ProcessOne {
 
   // ── the end of a container ──
 
-  /** When the time is used up that a stop may take (monotonic clock, milliseconds); negative: it may take any. */
+  /**
+   * When the time is used up that a stop, or the stage that is told to end, may take (monotonic clock, milliseconds);
+   * negative: it may take any.
+   */
   #budgetEnd(): number {
     const budget = parseSeconds(this.#system.environment("RUNIT_GRACE") ?? "");
-    return budget === undefined || this.#boot.stoppedAt < 0 ? -1 : this.#boot.stoppedAt + budget;
+    const { stoppedAt, stage, phase } = this.#boot;
+    if (budget === undefined || stoppedAt < 0) return -1;
+    if (stage === 3) return stoppedAt + budget;
+    return phase === "stopping" ? stoppedAt + budget * stageShare : -1;
   }
-  /** Kills a stage 3 that takes longer. */
+  /** Kills a stage that takes longer. */
   #watchBudget(): void {
     const { stage, pid } = this.#boot;
-    const end = this.#isContained && stage === 3 && pid !== 0 ? this.#budgetEnd() : -1;
+    const end = this.#isContained && pid !== 0 ? this.#budgetEnd() : -1;
     if (end < 0 || this.#system.monotonic() < end) return;
+    if (stage !== 3) {
+      this.#hear({ kind: "due" });
+      return;
+    }
     this.#system.killGroup(pid, killSignal);
     this.#system.kill(pid, killSignal);
   }

@@ -29,29 +29,12 @@ import { hasRest, signalRest } from "../directories/processes.ts";
 import { orFail } from "../system/errors.ts";
 import type { Happening } from "../system/happenings.ts";
 import { awaitHappenings } from "../system/happenings.ts";
-import type { Polled, SpawnPlan, System, WatchedSignal } from "../system/system.ts";
-import { openDirectory, openRead, openReadWrite, plainChild } from "../system/system.ts";
+import type { Polled, SpawnPlan, System } from "../system/system.ts";
+import { openDirectory, openRead, openReadWrite, plainChild, watchableSignals } from "../system/system.ts";
 import { Output } from "./output.ts";
 import type { TreeService } from "./tree.ts";
 import { Tree, TreeOwner } from "./tree.ts";
 
-const signals: readonly WatchedSignal[] = [
-  "TERM",
-  "CHLD",
-  "HUP",
-  "ALRM",
-  "INT",
-  "CONT",
-  "USR1",
-  "USR2",
-  "QUIT",
-  "WINCH",
-  "PWR",
-  "RTMIN+3",
-  "TSTP",
-  "TTIN",
-  "TTOU",
-];
 const stopFlags: readonly string[] = ["/run/runit/stopit", "/etc/runit/stopit"];
 /** While processes that are not our children are waited for. */
 const glanceMilliseconds = 10;
@@ -124,7 +107,7 @@ export class Container extends TreeOwner {
   /** Before anything can be started, or lost. */
   #prepare(): void {
     const system = this.#system;
-    system.watchSignals(signals);
+    system.watchSignals(watchableSignals());
     system.freshenChildren();
     system.keepAbove(2);
     system.raiseFdLimit();

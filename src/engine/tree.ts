@@ -6,6 +6,7 @@ import { optionVariables } from "../core/container/options.ts";
 import type { ServiceFact } from "../core/container/report.ts";
 import type { Entry } from "../core/supervise/scan.ts";
 import type { Role } from "../core/supervise/service.ts";
+import { ENOENT } from "../core/text/errors.ts";
 import { decodeFields, encodeFields } from "../core/text/fields.ts";
 import { describeWarning } from "../core/text/messages.ts";
 import { listEnvironment } from "../directories/environment.ts";
@@ -101,6 +102,7 @@ export class Tree {
   #services: TreeService[] = [];
   /** A service is left alone for the moment it may still be copied in. */
   isSettling = false;
+  #complaint = "";
   #isStopping = false;
   /** Whose turn it is. */
   #turn = 0;
@@ -114,9 +116,8 @@ export class Tree {
     this.#owner = owner;
     this.#output = output;
     this.places = new StatePlaces(system, options.directory);
-    this.#scanDirectory = new ScanDirectory(system, options.directory, origin, (text, errno) =>
-      this.#warn(text, errno),
-    );
+    const complain = (text: string, errno: number): void => this.#complain(text, errno);
+    this.#scanDirectory = new ScanDirectory(system, options.directory, origin, complain);
   }
 
   get services(): readonly TreeService[] {
@@ -137,6 +138,7 @@ export class Tree {
       this.#scanAt = now + retryMilliseconds;
       return;
     }
+    this.#complaint = "";
     const found = new Set<string>();
     const added: TreeService[] = [];
     for (const entry of scan.entries) {
@@ -321,6 +323,13 @@ export class Tree {
       });
     }
     return facts;
+  }
+
+  /** About the scan directory: the same again and again is said once. */
+  #complain(text: string, errno: number): void {
+    if (errno === ENOENT && !this.#options.isDirectoryWanted) return;
+    if (text !== this.#complaint) this.#warn(text, errno);
+    this.#complaint = text;
   }
 
   // ── hearing ──

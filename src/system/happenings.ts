@@ -2,6 +2,7 @@
 // descriptors (in the order asked), deadline. Signals are blocked at every other moment, so no step is interrupted.
 
 import type { Polled, System, WatchedSignal } from "./system.ts";
+import { watchableSignals } from "./system.ts";
 
 export type Happening =
   | { readonly kind: "signal"; readonly signal: WatchedSignal }
@@ -32,25 +33,11 @@ export function awaitHappenings(system: System, awaited: Awaited): readonly Happ
   return happenings;
 }
 
-/** Bits of takeSignals. CHLD (2) only wakes: the children themselves are the happenings. */
+/** Bits of takeSignals. CHLD only wakes: the children themselves are the happenings. */
 function addSignals(signals: number, happenings: Happening[]): void {
-  const reported: readonly (readonly [number, WatchedSignal])[] = [
-    [1, "TERM"],
-    [4, "HUP"],
-    [8, "ALRM"],
-    [16, "INT"],
-    [32, "CONT"],
-    [64, "USR1"],
-    [128, "USR2"],
-    [256, "QUIT"],
-    [512, "WINCH"],
-    [1024, "PWR"],
-    [2048, "RTMIN+3"],
-    [4096, "TSTP"],
-    [8192, "TTIN"],
-    [16384, "TTOU"],
-  ];
-  for (const [bit, signal] of reported) {
-    if (Math.floor(signals / bit) % 2 === 1) happenings.push({ kind: "signal", signal });
+  let bit = 1;
+  for (const signal of watchableSignals()) {
+    if (signal !== "CHLD" && Math.floor(signals / bit) % 2 === 1) happenings.push({ kind: "signal", signal });
+    bit *= 2;
   }
 }

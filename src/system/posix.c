@@ -1451,20 +1451,21 @@ static _Noreturn void recover(const char *why) {
   LARGE("environment") static char *environment[4096];
   if (inside) _exit(111);
   inside = 1;
+  int why_length = (int)strcspn(why, "\n");
   const char *name = argument_count > 0 ? argument_list[0] : "runit-ts", *severity = guarded ? "warning" : "fatal",
              *deed = guarded ? ", restarting in place" : "";
-  if (*guard_label) snprintf(state, sizeof state, "%s %s: %.90s%s.\n", guard_label, severity, why, deed);
+  if (*guard_label) snprintf(state, sizeof state, "%s %s: %.*s%s.\n", guard_label, severity, why_length, why, deed);
   else
-    snprintf(state, sizeof state, "%.60s%s%.40s: %s: %.90s%s.\n", name, argument_count > 1 && guarded ? " " : "",
-             argument_count > 1 && guarded ? argument_list[1] : "", severity, why, deed);
+    snprintf(state, sizeof state, "%.60s%s%.40s: %s: %.*s%s.\n", name, argument_count > 1 && guarded ? " " : "",
+             argument_count > 1 && guarded ? argument_list[1] : "", severity, why_length, why, deed);
   say(state); /* in one piece: a child may write there too */
   if (!guarded) _exit(111);
 
   sigprocmask(SIG_BLOCK, &watched_mask, NULL); /* what comes now waits for the next instance */
   double now = milliseconds(CLOCK_MONOTONIC);
   crashes = now - last_crash < 10000 ? crashes + 1 : 1;
-  if (crashes > 3 && keeps_always) {
-    struct timespec moment = {0, 20000000};
+  if (crashes > 3 && keeps_always) { /* what lacks, memory say, may lack for long */
+    struct timespec moment = {crashes > 1500 ? 1 : 0, 20000000};
     nanosleep(&moment, NULL);
   } else if (crashes > 3) { /* what it is handed may be what kills it: begin afresh, and not too often */
     struct timespec second = {1, 0};

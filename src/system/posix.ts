@@ -141,7 +141,7 @@ import type {
   Text,
   WatchedSignal,
 } from "./system.ts";
-import { System } from "./system.ts";
+import { System, watchableSignals } from "./system.ts";
 
 // As in posix.c.
 const stepDirectory = 0;
@@ -566,26 +566,9 @@ export class PosixSystem extends System {
   }
 
   override watchSignals(signals: readonly WatchedSignal[]): void {
-    const watchable: readonly WatchedSignal[] = [
-      "TERM",
-      "CHLD",
-      "HUP",
-      "ALRM",
-      "INT",
-      "CONT",
-      "USR1",
-      "USR2",
-      "QUIT",
-      "WINCH",
-      "PWR",
-      "RTMIN+3",
-      "TSTP",
-      "TTIN",
-      "TTOU",
-    ];
     let mask = 0;
     let bit = 1;
-    for (const signal of watchable) {
+    for (const signal of watchableSignals()) {
       if (signals.includes(signal)) mask += bit;
       bit *= 2;
     }

@@ -6,7 +6,7 @@
 import type { Timestamp } from "../core/supervise/service.ts";
 import type { Word } from "../core/text/numbers.ts";
 
-/** Signals that can be awaited; the bit of each is its place in this list (posix.c has the same list). */
+/** Signals that can be awaited. */
 export type WatchedSignal =
   | "TERM"
   | "CHLD"
@@ -23,6 +23,27 @@ export type WatchedSignal =
   | "TSTP"
   | "TTIN"
   | "TTOU";
+
+/** The bit of each is its place in this list (posix.c has the same list). */
+export function watchableSignals(): readonly WatchedSignal[] {
+  return [
+    "TERM",
+    "CHLD",
+    "HUP",
+    "ALRM",
+    "INT",
+    "CONT",
+    "USR1",
+    "USR2",
+    "QUIT",
+    "WINCH",
+    "PWR",
+    "RTMIN+3",
+    "TSTP",
+    "TTIN",
+    "TTOU",
+  ];
+}
 
 export type FileKind = "file" | "directory" | "fifo" | "link" | "other";
 

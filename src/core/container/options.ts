@@ -15,6 +15,8 @@ export interface Rewrite {
 
 export class ContainerOptions {
   directory = "";
+  /** It was named: that it is missing is worth a word. */
+  isDirectoryWanted = true;
   /** Names of main services. */
   mains: string[] = [];
   /** From the stop request to the last KILL. */
@@ -103,7 +105,7 @@ export function setOption(options: ContainerOptions, letter: string, value: stri
     case "s": {
       const signal = signalNamed(value.startsWith("SIG") ? value.slice(3) : value);
       if (signal !== undefined) options.stopSignal = signal;
-      return signal === undefined || signal === "STOP" || signal === "CONT" ? wrong : "";
+      return signal === undefined || signal === "STOP" || signal === "CONT" || signal === "KILL" ? wrong : "";
     }
     case "r": {
       const rewrite = parseRewrite(value);

@@ -139,6 +139,24 @@ suite("runit-container", () => {
     assert.equal(play(machine, "-r", "TERM:0", "-r", "USR1:TERM").took, 1500);
   });
 
+  test("runs a command where there are no services, and says nothing of that", () => {
+    const machine = new Machine();
+    machine.ownPid = 1;
+    machine.directory("/run");
+    machine.program("/bin/app", endsAfter(20_000, 5));
+    const { code } = play(machine, "--", "app");
+    assert.equal(code, 5);
+    assert.equal(machine.stderr, "[runit] command app exited 5 after 20s; 0 services stopped\n");
+  });
+
+  test("says once what stands in the way of its directory", () => {
+    const machine = containing({ a: sleeper });
+    machine.after(1000, () => machine.remove("/etc/service"));
+    terminate(machine, 30_000);
+    assert.equal(play(machine, "-d", "/etc/service").code, 0);
+    assert.equal(machine.stderr.split("unable to stat /etc/service").length - 1, 1, machine.stderr);
+  });
+
   test("has the state of services that cannot be written elsewhere, or nowhere", () => {
     for (const [readOnly, state] of [
       ["/etc", "/run/runit/supervise/a/status"],
@@ -168,6 +186,8 @@ suite("runit-container", () => {
     assert.equal(play(containing({ a: sleeper }), "-m", "nobody").code, 111);
     assert.equal(play(containing({})).code, 111);
     assert.equal(play(containing({ a: sleeper }), "-d", "/nowhere").code, 111);
+    const { code, reason } = play(containing({ a: sleeper }), "-d", "/etc/service/a");
+    assert.deepEqual([code, / is a service directory: /.test(reason)], [111, true]);
   });
 
   test("whichever call fails, it ends, and nothing is left", () => {

@@ -50,6 +50,7 @@ suite("options of a container", () => {
     ["e", "256"],
     ["e", "x"],
     ["s", "STOP"],
+    ["s", "KILL"],
     ["s", "NOTHING"],
     ["r", "TERM"],
     ["r", "TERM:"],
