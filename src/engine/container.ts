@@ -69,6 +69,8 @@ export class Container extends TreeOwner {
   #isOutOfMemory = false;
   /** What is kept for a restart in place is no longer true. */
   #hasChanged = true;
+  /** Output that waits is part of what is kept. */
+  #holds = false;
 
   constructor(system: System, options: ContainerOptions, command: number) {
     super();
@@ -100,7 +102,7 @@ export class Container extends TreeOwner {
       this.#output.onTime(now);
       this.#socket.onTime(now);
       if (this.#advance(now)) return this.#end();
-      if (this.#hasChanged || this.#output.holdsAnything) this.keep();
+      if (this.#hasChanged || this.#holds || this.#output.holdsAnything) this.keep();
     }
   }
 
@@ -457,7 +459,7 @@ export class Container extends TreeOwner {
     return {
       cause: this.#cause ?? { kind: "told", code: -1 },
       mainEnds: this.#mainEnds,
-      stopped: this.#running - this.#killed,
+      stopped: Math.max(0, this.#running - this.#killed),
       killed: this.#killed,
       isOutOfMemory: this.#isOutOfMemory,
     };
@@ -474,6 +476,7 @@ export class Container extends TreeOwner {
 
   override keep(): void {
     this.#hasChanged = false;
+    this.#holds = this.#output.holdsAnything;
     const life: Life = {
       phase: this.#phase,
       stop: this.#stop === undefined ? "" : encodeStop(this.#stop),

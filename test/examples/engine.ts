@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
-import { Socket } from "node:net";
 import * as path from "node:path";
+import { Output } from "../conformance/container/scenes.ts";
 import type { Outcome, Running, Stage } from "../conformance/stage.ts";
 import { isRoot, missing } from "../conformance/stage.ts";
 import type { Image } from "./dockerfile.ts";
@@ -91,8 +91,8 @@ export class Container {
     const stage = this.#stage;
     const number = `${this.#name}${++this.#starts}`;
     const launcher = stage.file(`launcher-${number}`, this.#launcher());
-    const out = new Output(stage, `out-${number}`);
-    const err = new Output(stage, `err-${number}`);
+    const out = new Output(stage, `out-${number}`, "utf8");
+    const err = new Output(stage, `err-${number}`, "utf8");
     const unshare = ["unshare", ...outerNamespaces, "unshare", ...ownNamespaces, "/bin/sh", launcher];
     const words = ["timeout", "--foreground", "-s", "KILL", `${longestLifeSeconds}`, ...unshare];
     stage.file(path.basename(this.#logFile), "", 0o666);
@@ -239,44 +239,6 @@ export class Container {
     await this.#out?.allRead();
     await this.#err?.allRead();
     return code;
-  }
-}
-
-/** One end of a pipe, as an engine holds it. */
-class Output {
-  text = "";
-  readonly fifo: string;
-  readonly #stage: Stage;
-  readonly #socket: Socket;
-  #writer: number;
-  #isOver = false;
-
-  constructor(stage: Stage, name: string) {
-    this.#stage = stage;
-    this.fifo = stage.fifo(name);
-    // A writer of our own, for as long as the container has not opened it yet.
-    this.#writer = fs.openSync(this.fifo, fs.constants.O_RDWR);
-    const fd = fs.openSync(this.fifo, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-    this.#socket = new Socket({ fd, readable: true, writable: false });
-    this.#socket.setEncoding("utf8");
-    this.#socket.on("data", (text: string) => {
-      this.text += text;
-    });
-    this.#socket.on("close", () => {
-      this.#isOver = true;
-    });
-    stage.atEnd(() => {
-      this.leaveToContainer();
-      this.#socket.destroy();
-    });
-  }
-  leaveToContainer(): void {
-    if (this.#writer >= 0) fs.closeSync(this.#writer);
-    this.#writer = -1;
-  }
-  /** Awaits that everything is read, of a container that has ended. */
-  async allRead(): Promise<void> {
-    await this.#stage.until("the output is read to its end", () => this.#isOver);
   }
 }
 

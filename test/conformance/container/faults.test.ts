@@ -116,6 +116,23 @@ stories("runit-container", (story) => {
   );
 
   story(
+    "faults (written)",
+    "what has been written before a fault is not written again",
+    async (stage) => {
+      const run = "printf half\nuntil [ -e /out/go ]; do sleep 0.05; done\necho whole\nexit 0";
+      serve(stage, { a: { run, main: "" } });
+      const container = await contain(stage);
+      await container.says("[a] half"); // after a second of silence
+      await fail(stage, container);
+      await stage.span(1500); // another second of silence
+      stage.file("root/out/go", "");
+      const { out } = await container.end();
+      assert.equal(out, "[a] half\n[a] whole\n");
+    },
+    told,
+  );
+
+  story(
     "faults (output)",
     "half a line is continued after a fault",
     async (stage) => {

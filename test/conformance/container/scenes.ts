@@ -210,7 +210,7 @@ export async function run(stage: Stage, setting: Setting = {}): Promise<End> {
 }
 
 /** One end of a pipe, as an engine holds it. */
-class Output {
+export class Output {
   text = "";
   readonly fifo: string;
   readonly #stage: Stage;
@@ -218,14 +218,14 @@ class Output {
   #writer: number;
   #isOver = false;
 
-  constructor(stage: Stage, name: string) {
+  constructor(stage: Stage, name: string, encoding: BufferEncoding = "latin1") {
     this.#stage = stage;
     this.fifo = stage.fifo(name);
     // A writer of our own, for as long as the container has not opened it yet.
     this.#writer = fs.openSync(this.fifo, fs.constants.O_RDWR);
     const fd = fs.openSync(this.fifo, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     this.#socket = new Socket({ fd, readable: true, writable: false });
-    this.#socket.setEncoding("latin1");
+    this.#socket.setEncoding(encoding);
     this.#socket.on("data", (text: string) => {
       this.text += text;
     });
