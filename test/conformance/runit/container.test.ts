@@ -6,6 +6,7 @@
 //
 // Left out: C19, runsvdir as process 1, belongs to the stories of runsvdir.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import type { Stage } from "../stage.ts";
 import { stories } from "../stage.ts";
 import type { Boot, End, Machine } from "./scenes.ts";
@@ -36,6 +37,10 @@ const wanted = {
   only: "ours",
   differs: "runit-container",
 } as const;
+const withoutAny = "setpriv --bounding-set=-all --inh-caps=-all";
+const cannotHaveUsers =
+  spawnSync("unshare", ["--user", "--map-root-user", "true"], { stdio: "ignore" }).status !== 0 &&
+  "needs user namespaces";
 const stopSignals = (names: string) => ({ env: { RUNIT_STOP_SIGNALS: names } });
 const longEnoughMilliseconds = 300;
 
@@ -67,6 +72,7 @@ stories("runit", (story) => {
   for (const [number, title, options] of [
     ["C1", "in a container TERM is an orderly end", {}],
     ["C1 (nobody)", "in a container of nobody, with a read-only root, as well", { via: asNobody, isReadOnly: true }],
+    ["C1 (users)", "in a user namespace without any capability as well", { hasOwnUsers: true, via: withoutAny }],
     ["C15", "also where it may reboot it exits instead", { via: "" }],
   ] as const)
     story(
@@ -79,7 +85,7 @@ stories("runit", (story) => {
         await assertShutDown(machine, 0);
         assert.ok(performance.now() - start < 2000, "at once");
       },
-      wanted,
+      "hasOwnUsers" in options ? { ...wanted, skip: cannotBoot || cannotHaveUsers } : wanted,
     );
 
   for (const [number, title, three] of [

@@ -176,6 +176,8 @@ export interface Boot {
   readonly console?: "terminal" | "controlling";
   /** The root directory cannot be written. */
   readonly isReadOnly?: boolean;
+  /** In a user namespace, in which we are root. */
+  readonly hasOwnUsers?: boolean;
   /** Shell commands before, in the machine's namespaces, with $root. */
   readonly before?: string;
   /** System calls to be noted in the stage's file `trace`. */
@@ -211,7 +213,8 @@ export async function boot(stage: Stage, scripts: Scripts, options: Boot = {}): 
     "mount --make-rprivate /",
     "mount --bind $root $root",
     "cd $root",
-    ...mounts,
+    // What is mounted out here cannot be made read-only from a user namespace.
+    ...mounts.filter((mount) => !options.hasOwnUsers || !mount.includes("remount")),
     options.before ?? "",
     options.isReadOnly ? "mount -o remount,bind,ro $root" : "",
     "exec 2>&1",
@@ -222,7 +225,8 @@ export async function boot(stage: Stage, scripts: Scripts, options: Boot = {}): 
   const words = [
     ...["timeout", "-s", "KILL", `${options.longestLifeSeconds ?? 100}`],
     ...(options.trace ? ["strace", "-f", "-o", stage.at("trace"), ...options.trace.split(" ")] : []),
-    ...["unshare", "--pid", "--fork", "--mount", "--kill-child", "/bin/sh", file],
+    ...["unshare", ...(options.hasOwnUsers ? ["--user", "--map-root-user"] : [])],
+    ...["--pid", "--fork", "--mount", "--kill-child", "/bin/sh", file],
   ];
   const env = { ...(options.mode ?? classic), ...options.env };
   const terminal = ["script", "-q", "-e", "-f", "-c", `exec ${words.join(" ")}`, "/dev/null"];
