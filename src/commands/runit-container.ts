@@ -58,6 +58,7 @@ export function runitContainer(args: readonly string[], system: System): number 
     return misuse;
   }
   const hasCommand = parsed.rest.length > 0;
+  options.hasCommand = hasCommand;
   const trouble = chooseDirectory(options, hasCommand, system);
   if (trouble !== "") {
     system.writeText(2, `runit-container: fatal: ${trouble}\n`);

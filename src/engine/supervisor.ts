@@ -60,7 +60,8 @@ export class Setting {
   logState: string;
   /** Each process leads a session, and so a process group. */
   inOwnSessions = false;
-  /** Where a service without log service writes, and what else writes to standard error; -1: inherited. */
+  /** What a service reads; where one without log service, and a log service, write; standard error; -1: inherited. */
+  stdin = -1;
   stdout = -1;
   stderr = -1;
   /** As in a SpawnPlan. */
@@ -97,6 +98,8 @@ export class Supervisor {
   readonly #setting: Setting;
   readonly #main: Child;
   readonly #log: Child | undefined;
+  /** Both. */
+  readonly #children: readonly Child[];
   #pipe: Pipe = { errno: 0, read: -1, write: -1 };
   #state: Supervision;
   #scriptPid = 0;
@@ -123,6 +126,7 @@ export class Supervisor {
       logService = newService("log", startsDown(system, `${base}log/`) ? "down" : "up", now);
     }
     this.#log = log;
+    this.#children = log === undefined ? [this.#main] : [this.#main, log];
     this.#state = { service, log: logService, closed: false };
   }
 
@@ -142,12 +146,12 @@ export class Supervisor {
   /** Opens the pipes, takes over whom an earlier runsv left behind, publishes the first state. Throws SystemError. */
   open(): void {
     this.#adopt();
-    for (const child of this.#children()) {
+    for (const child of this.#children) {
       child.directory.openControl();
       this.#publish(child, true);
     }
-    for (const child of this.#children()) child.directory.openOk();
-    for (const child of this.#children()) child.directory.keep();
+    for (const child of this.#children) child.directory.openOk();
+    for (const child of this.#children) child.directory.keep();
     this.#keep();
   }
 
@@ -169,7 +173,7 @@ export class Supervisor {
 
   /** What to wait for. A service with much still to do is not listened to: its control bytes keep in the pipe. */
   addPolled(fds: Polled[]): void {
-    for (const child of this.#children()) {
+    for (const child of this.#children) {
       const service = this.#serviceOf(child);
       const { control } = child.directory;
       if (service.steps.length < maxSteps && control >= 0) fds.push({ fd: control, awaits: "data" });
@@ -180,7 +184,7 @@ export class Supervisor {
   /** When `onTime` is next due (monotonic clock, milliseconds); negative: never. */
   get due(): number {
     let due = this.#scriptUntil;
-    for (const child of this.#children()) {
+    for (const child of this.#children) {
       for (const time of [child.restUntil, child.publishAt, child.askUntil]) {
         if (time >= 0 && (due < 0 || time < due)) due = time;
       }
@@ -194,7 +198,7 @@ export class Supervisor {
       this.#scriptUntil = never;
       this.#system.kill(this.#scriptPid, numberOf("KILL"));
     }
-    for (const child of this.#children()) {
+    for (const child of this.#children) {
       if (child.restUntil >= 0 && now >= child.restUntil) {
         child.restUntil = never;
         this.hear(child.role, { kind: "rested" });
@@ -206,7 +210,7 @@ export class Supervisor {
 
   /** Whether the descriptor is one of this service's; if so, what came is dealt with. */
   onReadable(fd: number): boolean {
-    for (const child of this.#children()) {
+    for (const child of this.#children) {
       if (fd === child.directory.control) {
         this.#obey(child);
         return true;
@@ -228,7 +232,7 @@ export class Supervisor {
       this.hear("service", { kind: "scripted", worked: waitStatus === 0 });
       return true;
     }
-    for (const child of this.#children()) {
+    for (const child of this.#children) {
       if (pid !== this.#serviceOf(child).pid) continue;
       if (child.pidfd >= 0) {
         // Adopted, and our child all the same: this instance was restarted in place without its memory.
@@ -244,13 +248,13 @@ export class Supervisor {
 
   /** The last word: state files that could not be written so far. */
   end(): void {
-    for (const child of this.#children()) if (child.publishAt >= 0) this.#publish(child, false);
+    for (const child of this.#children) if (child.publishAt >= 0) this.#publish(child, false);
   }
 
   /** Gives everything back. */
   close(): void {
     this.#closePipe();
-    for (const child of this.#children()) child.directory.close();
+    for (const child of this.#children) child.directory.close();
   }
 
   /** SIGTERM: as the control byte x. */
@@ -398,8 +402,8 @@ export class Supervisor {
     }
     const spawned = this.#system.spawn({
       ...this.#plan(argv),
-      stdin: isLog ? this.#pipe.read : -1,
-      stdout: isLog ? this.#setting.stderr : this.#log === undefined ? this.#setting.stdout : this.#pipe.write,
+      stdin: isLog ? this.#pipe.read : this.#setting.stdin,
+      stdout: isLog || this.#log === undefined ? this.#setting.stdout : this.#pipe.write,
       directory: isLog ? `${this.#setting.base}log` : this.#setting.base,
       record: child.directory.record,
       phase,
@@ -522,7 +526,7 @@ export class Supervisor {
 
   #writeSupervisor(bootId: string): void {
     const inode = this.#pipe.read < 0 ? "" : this.#system.identifyFd(this.#pipe.read).inode;
-    for (const child of this.#children()) child.directory.writeSupervisor(inode, bootId);
+    for (const child of this.#children) child.directory.writeSupervisor(inode, bootId);
   }
 
   // ── processes that an earlier runsv left behind ──
@@ -531,7 +535,7 @@ export class Supervisor {
     const bootId = readBootId(this.#system);
     let pipe = "";
     const pids: number[] = [];
-    for (const child of this.#children()) {
+    for (const child of this.#children) {
       const record = child.directory.openRecord();
       if (record === undefined) continue;
       if (record.bootId !== bootId || bootId === "" || !this.#adoptChild(child, record)) {
@@ -599,7 +603,7 @@ export class Supervisor {
   /** What the next instance needs, kept after every change. */
   describe(): string {
     const lines = [`${this.#pipe.read} ${this.#pipe.write} ${this.#state.closed ? 1 : 0} ${this.#scriptPid}`];
-    for (const child of this.#children()) {
+    for (const child of this.#children) {
       lines.push(encodeService(this.#serviceOf(child)));
       lines.push(child.directory.handover().join(" "));
       lines.push(`${child.startedAt} ${child.restUntil} ${child.pidfd}`);
@@ -610,7 +614,7 @@ export class Supervisor {
   /** Takes over from the instance that crashed; false: its words make no sense, so begin as usual. */
   resume(kept: string): boolean {
     const lines = kept.split("\n");
-    const children = this.#children();
+    const children = this.#children;
     if (lines.length !== 1 + 3 * children.length) return false;
     const services: Service[] = [];
     let index = 1;
@@ -680,9 +684,6 @@ export class Supervisor {
 
   // ── small things ──
 
-  #children(): readonly Child[] {
-    return this.#log === undefined ? [this.#main] : [this.#main, this.#log];
-  }
   #serviceOf(child: Child): Service {
     return child.role === "log" ? (this.#state.log ?? this.#state.service) : this.#state.service;
   }

@@ -14,6 +14,7 @@ import { ScanDirectory } from "../directories/scan.ts";
 import { StatePlaces } from "../directories/state-root.ts";
 import { SystemError } from "../system/errors.ts";
 import type { Polled, System } from "../system/system.ts";
+import { openRead } from "../system/system.ts";
 import type { Output, OutputStream } from "./output.ts";
 import { lockMilliseconds, Setting, Supervisor } from "./supervisor.ts";
 
@@ -98,6 +99,8 @@ export class Tree {
   readonly #owner: TreeOwner;
   readonly #output: Output;
   readonly #scanDirectory: ScanDirectory;
+  /** What services read where a command has the standard input. */
+  readonly #nowhere: number;
   readonly places: StatePlaces;
   #services: TreeService[] = [];
   /** A service is left alone for the moment it may still be copied in. */
@@ -115,6 +118,7 @@ export class Tree {
     this.#options = options;
     this.#owner = owner;
     this.#output = output;
+    this.#nowhere = options.hasCommand ? system.open("/dev/null", openRead, 0) : -1;
     this.places = new StatePlaces(system, options.directory);
     const complain = (text: string, errno: number): void => this.#complain(text, errno);
     this.#scanDirectory = new ScanDirectory(system, options.directory, origin, complain);
@@ -176,6 +180,7 @@ export class Tree {
   #make(name: string, identity: string, isMain: boolean, base: string): TreeService {
     const setting = new Setting(base);
     setting.inOwnSessions = true;
+    setting.stdin = this.#nowhere;
     setting.stopSignal = this.#options.stopSignal;
     const service = new TreeService(name, identity, isMain, setting);
     this.#equip(service);
@@ -375,7 +380,7 @@ export class Tree {
       if (service === undefined) return;
       this.#turn = (this.#turn + 1) % count;
       this.#serveOne(service, now);
-      if (this.#system.monotonic() > now + turnMilliseconds) return;
+      if (i % 16 === 15 && this.#system.monotonic() > now + turnMilliseconds) return;
     }
   }
 
@@ -428,16 +433,15 @@ export class Tree {
 
   /** When `onTime` is due (monotonic clock, milliseconds); negative: never. */
   get due(): number {
-    let due = -1;
-    const times = this.#isStopping ? [] : [this.#scanAt, this.#pollAt];
+    let due = this.#isStopping ? -1 : sooner(this.#scanAt, this.#pollAt);
     for (const { supervisor, retryAt, logDueAt } of this.#services) {
-      times.push(retryAt);
+      due = sooner(due, retryAt);
       if (supervisor === undefined) continue;
-      times.push(supervisor.due);
-      if (supervisor.isServiceOver && !supervisor.isOver && Number.isFinite(logDueAt))
-        times.push(Math.max(logDueAt, 0));
+      due = sooner(due, supervisor.due);
+      if (supervisor.isServiceOver && !supervisor.isOver && Number.isFinite(logDueAt)) {
+        due = sooner(due, Math.max(logDueAt, 0));
+      }
     }
-    for (const time of times) if (time >= 0 && (due < 0 || time < due)) due = time;
     return due;
   }
 
@@ -542,4 +546,9 @@ export class Tree {
   #warn(text: string, errno: number): void {
     this.#owner.say(describeWarning("[runit]", text, errno));
   }
+}
+
+/** The sooner of two times; negative: never. */
+function sooner(one: number, other: number): number {
+  return one < 0 || (other >= 0 && other < one) ? other : one;
 }

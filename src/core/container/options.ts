@@ -37,6 +37,8 @@ export class ContainerOptions {
   startHook = "";
   endHook = "";
   stages = "";
+  /** There is one, to which standard input belongs. */
+  hasCommand = false;
   /** The command waits so long for the services to be ready. */
   waitMilliseconds = 0;
   /** -1 quiet, 1 verbose. */

@@ -310,8 +310,9 @@ stories("runit-container", (story) => {
     async (stage) => {
       layGate(stage);
       serve(stage, { web: { run: "echo something\n: </out/gate\necho more\nexit 7", main: "" } });
-      const before = "mount -t tmpfs -o size=4k,mode=777 tmpfs $root/tmp; head -c 4096 /dev/zero >$root/tmp/full";
-      const container = await contain(stage, { before, as: 'exec "$@" >>/tmp/full' });
+      const mount = "mkdir $root/small; mount -t tmpfs -o size=4k,mode=777 tmpfs $root/small";
+      const before = `${mount}; head -c 4096 /dev/zero >$root/small/full`;
+      const container = await contain(stage, { before, as: 'exec "$@" >>/small/full' });
       await openGate(stage);
       assert.equal((await container.end()).code, 7);
     },
