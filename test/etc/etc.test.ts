@@ -349,7 +349,7 @@ suite("a machine in namespaces with the stages of", { concurrency: 3 }, () => {
         script(
           machine.at,
           "etc/sv/keys/run",
-          "until sv check /etc/sv/beat; do sleep 0.1; done\nkill -INT 1; exec sleep 100",
+          "until sv check /etc/sv/beat >/dev/null 2>&1; do sleep 0.1; done\nkill -INT 1; exec sleep 100",
         );
         link(machine.at, `${set.replace("small", "default")}/keys`, "/etc/sv/keys");
         machine.boot("/sbin/init");
@@ -391,7 +391,7 @@ suite("a machine in namespaces with the stages of", { concurrency: 3 }, () => {
     layPrograms(at, "sbin");
     write(at, "etc/runit/nosync", "");
     layBeat(at);
-    const last = "until sv check /etc/sv/beat; do sleep 0.1; done\nhostname; init 0; exec sleep 100";
+    const last = "until sv check /etc/sv/beat >/dev/null 2>&1; do sleep 0.1; done\nhostname; init 0; exec sleep 100";
     script(at, "etc/sv/last/run", `PATH=/sbin:$PATH\n${last}`);
     for (const name of ["beat", "last"]) link(at, `etc/runit/runsvdir/default/${name}`, `/etc/sv/${name}`);
   }
