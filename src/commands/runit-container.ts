@@ -23,7 +23,6 @@ options: -d DIR  services                 -g SEC    from stop request to last KI
 `;
 const misuse = 100;
 const stopMilliseconds = 5000;
-const serviceDirectories: readonly string[] = ["/etc/service", "/service", "/etc/sv"];
 
 export function runitContainer(args: readonly string[], system: System): number {
   fillStandardDescriptors(system);
@@ -45,7 +44,7 @@ export function runitContainer(args: readonly string[], system: System): number 
   for (const { letter, value } of parsed.given) {
     if (complaint === "") complaint = setOption(options, letter, value);
   }
-  for (const variable of optionVariables) {
+  for (const variable of optionVariables()) {
     const letter = letterOf(variable);
     const value = system.environment(variable);
     if (value === undefined || value === "" || parsed.given.some((option) => option.letter === letter)) continue;
@@ -71,7 +70,7 @@ export function runitContainer(args: readonly string[], system: System): number 
 function chooseDirectory(options: ContainerOptions, hasCommand: boolean, system: System): string {
   const isExplicit = options.directory !== "";
   if (!isExplicit) options.directory = system.environment("SVDIR") ?? "";
-  for (const directory of serviceDirectories) {
+  for (const directory of ["/etc/service", "/service", "/etc/sv"]) {
     if (options.directory === "" && system.stat(directory, true).kind === "directory") options.directory = directory;
   }
   if (options.directory === "" && !hasCommand) return "no service directory, and no command";

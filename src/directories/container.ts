@@ -7,8 +7,6 @@ import { readText } from "./text.ts";
 
 const reasonPath = "/dev/termination-log";
 const maxReasonBytes = 4096;
-/** Of the two kinds of control groups. */
-const memoryFiles: readonly string[] = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
 
 /** Whatever is opened later must not become a standard descriptor, to be written to or handed to services. */
 export function fillStandardDescriptors(system: System): void {
@@ -31,7 +29,8 @@ export function writeReason(system: System, line: string): void {
 
 /** Processes killed for want of memory so far; 0 where it is not counted. */
 export function countMemoryKills(system: System): number {
-  for (const path of memoryFiles) {
+  // Of the two kinds of control groups.
+  for (const path of ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"]) {
     const { errno, text } = readText(system, path);
     if (errno !== 0) continue;
     for (const line of text.split("\n")) if (line.startsWith("oom_kill ")) return leadingNumber(line.slice(9));

@@ -35,7 +35,6 @@ import { Output } from "./output.ts";
 import type { TreeService } from "./tree.ts";
 import { Tree, TreeOwner } from "./tree.ts";
 
-const stopFlags: readonly string[] = ["/run/runit/stopit", "/etc/runit/stopit"];
 /** While processes that are not our children are waited for. */
 const glanceMilliseconds = 10;
 const notFound = 127;
@@ -188,7 +187,7 @@ export class Container extends TreeOwner {
       searchPath: true,
       ownArguments: this.#command,
       inForeground: true,
-      variables: optionVariables,
+      variables: optionVariables(),
     };
     const spawned = this.#system.spawn(plan);
     const errno = spawned.pid < 0 ? -spawned.pid : spawned.errno;
@@ -262,7 +261,7 @@ export class Container extends TreeOwner {
         this.#request({ kind: "signal", signal: name });
         break;
       case "CONT":
-        if (stopFlags.some((flag) => isExecutable(this.#system, flag))) this.#request({ kind: "signal", signal: name });
+        if (this.#isStopArmed()) this.#request({ kind: "signal", signal: name });
         break;
       case "QUIT":
         if (hasMain) this.#forward(signal);
@@ -273,6 +272,11 @@ export class Container extends TreeOwner {
         else if (name === "HUP") this.#tree.scan(this.#system.monotonic());
         else if (name === "USR1") for (const { supervisor } of this.#tree.services) supervisor?.signalLog(alarm);
     }
+  }
+
+  /** For images whose stop signal is CONT. */
+  #isStopArmed(): boolean {
+    return isExecutable(this.#system, "/run/runit/stopit") || isExecutable(this.#system, "/etc/runit/stopit");
   }
 
   #forward(signal: number): void {

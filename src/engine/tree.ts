@@ -209,7 +209,7 @@ export class Tree {
     if (this.#options.isClean) {
       variables.push("");
       variables.push(`PATH=${this.#system.environment("PATH") ?? defaultPath}`);
-    } else for (const name of optionVariables) variables.push(name);
+    } else for (const name of optionVariables()) variables.push(name);
     variables.push(`SV_NAME=${service.name}`);
     if (setting.state !== "") variables.push(`SV_STATE=${setting.state}`);
     variables.push(`SV_LOGDIR=/var/log/sv/${service.name}`);

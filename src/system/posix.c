@@ -1447,7 +1447,7 @@ static void say(const char *text) {
 /* Runs on the crash stack, on a heap that may be broken: nothing here allocates. */
 static _Noreturn void recover(const char *why) {
   static volatile sig_atomic_t inside;
-  static char state[256];
+  LARGE("state") static char state[256];
   LARGE("environment") static char *environment[4096];
   if (inside) _exit(111);
   inside = 1;
@@ -1499,7 +1499,7 @@ static void crash(int signal) {
 _Noreturn void __wrap_scr_trap(const char *why) { recover(why); }
 
 _Noreturn void __wrap_scr_trap_fmt(const char *format, ...) {
-  static char text[256];
+  LARGE("text") static char text[256];
   va_list list;
   va_start(list, format);
   vsnprintf(text, sizeof text, format, list);

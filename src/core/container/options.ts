@@ -46,14 +46,9 @@ export class ContainerOptions {
 }
 
 /** Variables by which options can be given; they are not passed on to services. */
-export const optionVariables: readonly string[] = [
-  "RUNIT_MAIN",
-  "RUNIT_GRACE",
-  "RUNIT_DRAIN",
-  "RUNIT_EXPECT",
-  "RUNIT_PREFIX",
-  "RUNIT_MAXFAIL",
-];
+export function optionVariables(): readonly string[] {
+  return ["RUNIT_MAIN", "RUNIT_GRACE", "RUNIT_DRAIN", "RUNIT_EXPECT", "RUNIT_PREFIX", "RUNIT_MAXFAIL"];
+}
 
 /** With these letters the value of a variable is read. */
 export function letterOf(variable: string): string {
