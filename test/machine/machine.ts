@@ -77,6 +77,8 @@ export class Caller {
   readonly question: string;
   readonly uid: number;
   answer = "";
+  /** What it was asked itself. */
+  asked = "";
   isOver = false;
 
   constructor(question: string, uid: number) {
@@ -278,6 +280,7 @@ export class Machine extends System {
   /** Whether it is a machine of its own, which reboot(2) can end. */
   mayReboot = false;
   keptText: string | undefined;
+  readonly #listeners = new Map<string, { readonly uid: number; readonly answer: string }>();
   readonly #programs = new Map<string, Program>();
   readonly #root: Map<string, Node> = new Map();
   readonly #fds = new Map<number, OpenFile>();
@@ -588,7 +591,8 @@ export class Machine extends System {
   }
   override writeText(fd: number, text: string): number {
     const file = this.#fds.get(fd);
-    if (file !== undefined) file.node.content += text;
+    if (file?.caller !== undefined) file.caller.asked += text;
+    else if (file !== undefined) file.node.content += text;
     else if (fd === 1) this.stdout += text;
     else if (fd === 2) this.stderr += text;
     else return -EBADF;
@@ -1138,8 +1142,18 @@ export class Machine extends System {
     node.callers.push(caller);
     return caller;
   }
-  override connect(): number {
-    return -ENOENT;
+  /** Another program listens, and answers whatever it is asked. */
+  listener(path: string, uid: number, answer: string): void {
+    this.#listeners.set(path, { uid, answer });
+  }
+  override connect(path: string): number {
+    const listener = this.#listeners.get(path);
+    if (listener === undefined) return -ENOENT;
+    const node = this.#make("fifo", 0o600);
+    const file = new OpenFile(node, true, false);
+    file.caller = new Caller("", listener.uid);
+    node.content = listener.answer;
+    return this.#install(file);
   }
   override accept(fd: number): number {
     const caller = this.#fds.get(fd)?.node.callers.shift();
