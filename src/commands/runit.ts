@@ -29,9 +29,9 @@ const haltMilliseconds = 2000;
 /** In a container: for stage 2 and the services together, if there is no stage 3; then for what is left. */
 const allowanceMilliseconds = 7000;
 const sweepMilliseconds = 2000;
-/** While processes that are not our children are waited for. */
 /** Of the time a stop may take, what a stage has that is told to end; stage 3 has the rest. */
 const stageShare = 0.75;
+/** While processes that are not our children are waited for: milliseconds between two looks. */
 const shortestPause = 2;
 const longestPause = 100;
 /** INT: unless there is a script to be run on it. */

@@ -4,6 +4,7 @@ import { describeMoment } from "../log/stamp.ts";
 import { quote } from "../supervise/report.ts";
 import type { Timestamp } from "../supervise/service.ts";
 import { putText } from "../text/bytes.ts";
+import { sequenceLength } from "../text/utf8.ts";
 import type { Prefix } from "./options.ts";
 
 /** What stands in front of a line; `isFurther`: of a further part of a line that is too long. */
@@ -54,22 +55,4 @@ export function putEscaped(into: Uint8Array, at: number, bytes: Uint8Array, from
     i++;
   }
   return place;
-}
-
-/** Length of the well-formed UTF-8 sequence that begins there (shortest forms, no surrogates); 0: none does. */
-function sequenceLength(bytes: Uint8Array, from: number, to: number): number {
-  const lead = bytes[from] ?? 0;
-  const more =
-    lead >= 0xc2 && lead <= 0xdf ? 1 : lead >= 0xe0 && lead <= 0xef ? 2 : lead >= 0xf0 && lead <= 0xf4 ? 3 : 0;
-  if (more === 0 || from + more >= to) return 0;
-  const second = bytes[from + 1] ?? 0;
-  if (lead === 0xe0 && second < 0xa0) return 0;
-  if (lead === 0xed && second > 0x9f) return 0;
-  if (lead === 0xf0 && second < 0x90) return 0;
-  if (lead === 0xf4 && second > 0x8f) return 0;
-  for (let k = 1; k <= more; k++) {
-    const next = bytes[from + k] ?? 0;
-    if (next < 0x80 || next > 0xbf) return 0;
-  }
-  return more + 1;
 }

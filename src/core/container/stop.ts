@@ -95,26 +95,24 @@ export function reactStop(now: Stop, remaining: Remaining, clock: number): StopR
     if (following.step === next.step) return { next, actions };
     next = following;
     const action = actionOf(next.step);
-    if (action !== "") actions.push(action);
+    if (action === "") continue;
     // What it does is yet to be done: whether something is left is seen afterwards.
-    if (action !== "") return { next, actions };
+    actions.push(action);
+    return { next, actions };
   }
 }
 
 /** Everything that is left is killed at once. */
 export function hurry(stop: Stop, clock: number): StopReaction {
   if (stop.step !== "drain" && stop.step !== "mains" && stop.step !== "services") return { next: stop, actions: [] };
-  const end = stop.requestedAt + stop.graceMilliseconds;
-  const dueAt = Math.min(clock + killedMilliseconds, Math.max(end, clock));
-  return { next: enter(stop, "killed", dueAt), actions: ["kill services"] };
+  return { next: enterKilled(stop, clock), actions: ["kill services"] };
 }
 
 function isLeft(step: StopStep, remaining: Remaining): boolean {
   switch (step) {
-    case "drain":
-      return remaining.hasServices;
     case "mains":
       return remaining.hasMains;
+    case "drain":
     case "services":
     case "killed":
       return remaining.hasServices;
@@ -142,7 +140,7 @@ function follow(stop: Stop, remaining: Remaining, clock: number): Stop {
     case "services":
       // Nobody had to be killed: it is the same step without a deed.
       return remaining.hasServices
-        ? enter(stop, "killed", Math.min(clock + killedMilliseconds, Math.max(end, clock)))
+        ? enterKilled(stop, clock)
         : enter(stop, "hook", Math.min(Math.max(end, clock + hookMilliseconds), limit));
     case "killed":
       return enter(stop, "hook", Math.min(Math.max(end, clock + hookMilliseconds), limit));
@@ -158,6 +156,11 @@ function follow(stop: Stop, remaining: Remaining, clock: number): Stop {
     case "over":
       return enter(stop, "over", -1);
   }
+}
+
+function enterKilled(stop: Stop, clock: number): Stop {
+  const end = stop.requestedAt + stop.graceMilliseconds;
+  return enter(stop, "killed", Math.min(clock + killedMilliseconds, Math.max(end, clock)));
 }
 
 function enter(stop: Stop, step: StopStep, dueAt: number): Stop {

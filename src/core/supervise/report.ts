@@ -1,5 +1,6 @@
 // A status record in sv's words: the line for people, the object for programs. sv(8).
 
+import { isUtf8 } from "../text/utf8.ts";
 import type { StatusRecord } from "./status.ts";
 import { describeAge, sinceOf } from "./status.ts";
 
@@ -70,27 +71,4 @@ export function quote(bytes: string): string {
     } else text += bytes.charAt(i);
   }
   return `${text}"`;
-}
-
-/** Whether the bytes are well-formed UTF-8 (shortest forms, no surrogates). */
-function isUtf8(bytes: string): boolean {
-  let i = 0;
-  while (i < bytes.length) {
-    const lead = bytes.charCodeAt(i++);
-    if (lead < 0x80) continue;
-    const more =
-      lead >= 0xc2 && lead <= 0xdf ? 1 : lead >= 0xe0 && lead <= 0xef ? 2 : lead >= 0xf0 && lead <= 0xf4 ? 3 : 0;
-    if (more === 0 || i + more > bytes.length) return false;
-    const second = bytes.charCodeAt(i);
-    if (lead === 0xe0 && second < 0xa0) return false;
-    if (lead === 0xed && second > 0x9f) return false;
-    if (lead === 0xf0 && second < 0x90) return false;
-    if (lead === 0xf4 && second > 0x8f) return false;
-    for (let k = 0; k < more; k++) {
-      const next = bytes.charCodeAt(i + k);
-      if (next < 0x80 || next > 0xbf) return false;
-    }
-    i += more;
-  }
-  return true;
 }
