@@ -102,7 +102,7 @@ function run(program: string, args: readonly string[], system: System): number {
     case "runit-init":
       return launch({ run: runitInit, failure: 111 }, "init", args, system);
     case "runsv":
-      return launch({ run: runsv, failure: 111 }, `runsv ${String(args[1] ?? "")}`, args, system);
+      return launch({ run: runsv, failure: 111 }, `runsv ${String(args[args.length - 1] ?? "")}`, args, system);
     case "runsvchdir":
       return launch({ run: runsvchdir, failure: 111 }, called, args, system);
     case "runsvctrl":

@@ -2,7 +2,7 @@
 
 import { describeVersion } from "../core/process/names.ts";
 import { describeError } from "../core/text/errors.ts";
-import { arm, disarm, isInContainer } from "../directories/boot.ts";
+import { arm, disarm, isInContainer, tryDisarm } from "../directories/boot.ts";
 import type { System } from "../system/system.ts";
 
 const runitPath = "/sbin/runit";
@@ -19,17 +19,17 @@ export function runitInit(args: readonly string[], system: System): number {
     return 0;
   }
   try {
-    arm(system, system.stopFlag);
+    arm(system, "stop");
   } catch (error: unknown) {
     // In a container with a read-only root: process 1 there knows another word for it, as long as no flag is needed.
     if (level === "6" || !isInContainer(system) || system.kill(1, termSignal) < 0) throw error;
     return 0;
   }
   try {
-    if (level === "6") arm(system, system.rebootFlag);
-    else disarm(system, system.rebootFlag);
+    if (level === "6") arm(system, "reboot");
+    else disarm(system, "reboot");
   } catch (error: unknown) {
-    system.chmod(system.stopFlag, 0); // or the next CONT, whoever it comes from, would halt instead of rebooting
+    tryDisarm(system, "stop"); // or the next CONT, whoever it comes from, would halt instead of rebooting
     throw error;
   }
   system.kill(1, contSignal); // who may not, has set the flag at least, and hears nothing of it

@@ -7,7 +7,7 @@ import { parseSeconds } from "../core/container/options.ts";
 import { describeVersion } from "../core/process/names.ts";
 import { signalNumber } from "../core/process/signals.ts";
 import { describeError, ENOENT, ESRCH } from "../core/text/errors.ts";
-import { isExecutable, readExitCode, wantsSync } from "../directories/boot.ts";
+import { isArmed, isExecutable, readExitCode, tryDisarm, wantsSync } from "../directories/boot.ts";
 import { fillStandardDescriptors } from "../directories/container.ts";
 import { hasRest, listDescendants, listParents, nameOf, signalRest } from "../directories/processes.ts";
 import { awaitHappenings } from "../system/happenings.ts";
@@ -140,7 +140,7 @@ class ProcessOne {
   }
 
   #hearContinued(): void {
-    this.#hear({ kind: "continued", isArmed: isExecutable(this.#system, this.#system.stopFlag) });
+    this.#hear({ kind: "continued", isArmed: isArmed(this.#system, "stop") });
   }
   #hearInterrupted(): void {
     this.#hear({ kind: "interrupted", hasScript: isExecutable(this.#system, askScript) });
@@ -158,7 +158,7 @@ class ProcessOne {
   #hearEnded(pid: number, waitStatus: number): void {
     if (pid === this.#boot.pid) this.#hear({ kind: "ended", waitStatus });
     else if (pid === this.#boot.askingPid) {
-      this.#hear({ kind: "asked", waitStatus, isArmed: isExecutable(this.#system, this.#system.stopFlag) });
+      this.#hear({ kind: "asked", waitStatus, isArmed: isArmed(this.#system, "stop") });
     }
   }
 
@@ -185,7 +185,7 @@ class ProcessOne {
         this.#ask();
         break;
       case "disarm":
-        system.chmod(system.stopFlag, 0); // on a read-only disk it works all the same, once
+        tryDisarm(system, "stop"); // on a read-only disk it works all the same, once
         break;
       case "terminate":
         this.#tell(action.pid, this.#stageSignal());
@@ -301,7 +301,7 @@ class ProcessOne {
       this.#await(system.monotonic() + sweepMilliseconds, () => !hasRest(system));
     }
     let { code } = this.#boot;
-    if (code === 0 && isExecutable(system, system.rebootFlag)) code = rebootCode;
+    if (code === 0 && isArmed(system, "reboot")) code = rebootCode;
     if (code === 0) code = readExitCode(system);
     this.#say(`exit with code ${code}.`);
     system.endGuard();
@@ -350,7 +350,7 @@ class ProcessOne {
     this.#putConsole(2);
     this.#say("sending KILL signal to all processes...");
     system.killAll(killSignal);
-    const wantsReboot = isExecutable(system, system.rebootFlag);
+    const wantsReboot = isArmed(system, "reboot");
     if (wantsReboot) this.#endBy("restart", "system reboot.");
     else {
       this.#endBy("power off", "power off...");

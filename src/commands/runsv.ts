@@ -1,36 +1,86 @@
 // runsv(8): starts and supervises one service, and its log service where there is one.
 
+import { parseOptions } from "../core/process/options.ts";
+import { isAbsolute } from "../core/text/paths.ts";
+import { callOf } from "../directories/state-root.ts";
 import { supervise } from "../engine/engine.ts";
+import type { Apart } from "../engine/kept-apart.ts";
+import { KeptApart } from "../engine/kept-apart.ts";
 import { lockMilliseconds, Setting, Supervisor } from "../engine/supervisor.ts";
 import { SystemError } from "../system/errors.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { System } from "../system/system.ts";
 
 export function runsv(args: readonly string[], system: System): number {
-  const directory = args[1];
-  if (directory === undefined || args.length !== 2) {
+  const directory = directoryOf(args);
+  if (directory === undefined) {
     system.writeText(2, `usage: ${String(args[0] ?? "runsv")} dir\n\n`);
     return 1;
   }
   // From here on TERM is never lost: blocked, except while waiting.
   system.watchSignals(["TERM", "CHLD"]);
   const program = `runsv ${directory}`;
-
-  const kept = system.kept();
-  if (kept === undefined) {
+  const setting = new Setting("");
+  const called = callOf(system, directory);
+  const apart = new KeptApart(system, setting, called, parseApart(args, system));
+  let kept = system.kept() ?? "";
+  if (kept === "") {
     const changed = system.chdir(directory);
     if (changed < 0) throw new SystemError("unable to change to directory", -changed);
+    setting.downMarkers = [`${called.scan}/.${called.name}.down`];
+    apart.place();
+  } else {
+    const ofSupervisor = apart.resume(kept);
+    if (ofSupervisor !== "") kept = ofSupervisor;
   }
-  const supervisor = new Supervisor(system, program, new Setting(""));
-  if (kept === undefined || !supervisor.resume(kept)) {
+  const supervisor = new Supervisor(system, program, setting);
+  if (apart.isApart) {
+    system.watchSignals(["TERM", "CHLD", "HUP"]);
+    setting.say = (message) => system.complain(message);
+    setting.changed = () => system.keep(apart.describe(supervisor.describe()));
+    apart.follow();
+  }
+  if (kept === "" || !supervisor.resume(kept)) {
     supervisor.claim();
     while (!supervisor.claimLog()) if (isToldToEnd(system)) return 0;
+    apart.sign();
     supervisor.open();
   }
   system.guard();
   supervisor.begin();
   supervise(system, [supervisor]);
   return 0;
+}
+
+/** undefined: wrong usage. A single word is the directory, whatever it looks like. */
+function directoryOf(args: readonly string[]): string | undefined {
+  if (args.length === 2) return String(args[1] ?? "");
+  const options = parseOptions(args.slice(1), "s:g:G:e:l:w", []);
+  const isRight =
+    options.complaint === "" &&
+    (options.endedBy === "" || (options.endedBy === "--" && options.given.length > 0)) &&
+    options.rest.length === 1;
+  return isRight ? options.rest[0] : undefined;
+}
+
+/** The options. Relative paths of `-e` are below the service directory. */
+function parseApart(args: readonly string[], system: System): Apart {
+  let root = "";
+  let controlGroup = "";
+  let queryGroup = "";
+  const environments: string[] = [];
+  let logs = "";
+  let isTold = false;
+  const given = args.length === 2 ? [] : parseOptions(args.slice(1), "s:g:G:e:l:w", []).given;
+  for (const { letter, value } of given) {
+    if (letter === "s") root = isAbsolute(value) ? value : `${system.currentDirectory().text}/${value}`;
+    if (letter === "g") controlGroup = value;
+    if (letter === "G") queryGroup = value;
+    if (letter === "e") environments.push(value);
+    if (letter === "l") logs = value;
+    if (letter === "w") isTold = true;
+  }
+  return { root, controlGroup, queryGroup, environments, logs, isTold };
 }
 
 /** Waits a moment for a log lock that another runsv holds. */

@@ -1,6 +1,8 @@
 // runsvchdir(8): makes another set of services the current one, by exchanging the link that runsvdir follows.
 
-import { EINVAL, ENOENT, ENOSYS } from "../core/text/errors.ts";
+import { EINVAL, ENOENT, ENOSYS, EROFS } from "../core/text/errors.ts";
+import { isAbsolute } from "../core/text/paths.ts";
+import { makeAbove } from "../directories/state-root.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
 import { openDirectory, openRead } from "../system/system.ts";
@@ -9,6 +11,8 @@ const newLink = "current.new";
 /** No set can be called so. */
 const ownLink = ".previous.new";
 const defaultDirectory = "/etc/runit/runsvdir";
+/** In its place, where that is read-only. */
+const writableDirectory = "/run/runit/runsvdir";
 
 export function runsvchdir(args: readonly string[], system: System): number {
   const wanted = args[1];
@@ -19,13 +23,16 @@ export function runsvchdir(args: readonly string[], system: System): number {
   if (wanted.startsWith(".")) throw new SystemError(`${wanted}: must not start with a dot.`, 0);
   // It would be lost on the way.
   if (wanted === newLink || wanted === `${newLink}/`) throw new SystemError(`${wanted}: must not be called so.`, 0);
-  const directory = system.environment("RUNSVDIR") ?? defaultDirectory;
+  const named = system.environment("RUNSVDIR");
+  const directory = named ?? placeOf(system);
+  const isElsewhere = named === undefined && directory !== defaultDirectory;
   orFail(system.chdir(directory), `unable to chdir: ${directory}`);
   // One switch at a time: another one would take our links for its own.
   const lock = orFail(system.open(".", openRead + openDirectory, 0), `unable to open: ${directory}`);
   orFail(system.awaitLock(lock), `unable to lock: ${directory}`);
 
-  const found = system.identify(wanted, true);
+  const target = isElsewhere ? targetOf(system, wanted) : wanted;
+  const found = system.identify(target, true);
   if (found.errno !== 0) {
     throw new SystemError(found.errno === ENOENT ? wanted : `unable to stat: ${wanted}`, found.errno);
   }
@@ -33,7 +40,7 @@ export function runsvchdir(args: readonly string[], system: System): number {
   finishMove(system);
   const current = system.identify("current", true);
   if (current.errno !== 0) throw new SystemError("unable to stat: current", current.errno);
-  let text = textFor(system, wanted);
+  let text = textFor(system, target);
   if (current.identity === found.identity) {
     text = wanted === "previous" ? system.readlink(newLink).text : "";
     if (text === "") {
@@ -44,6 +51,26 @@ export function runsvchdir(args: readonly string[], system: System): number {
   exchange(system, text, wanted);
   system.writeText(1, `runsvchdir: ${wanted}: now current.\n`);
   return 0;
+}
+
+/** Where the links are: where they can be written. Throws SystemError. */
+function placeOf(system: System): string {
+  // What is not there cannot be removed, but on a read-only file system that is not why.
+  if (system.rmdir(`${defaultDirectory}/.none`) !== -EROFS) return defaultDirectory;
+  makeAbove(system, `${writableDirectory}/current`);
+  const given = system.readlink(`${defaultDirectory}/current`);
+  // The first time: what has been current so far.
+  if (given.errno === 0 && system.readlink(`${writableDirectory}/current`).errno === ENOENT) {
+    const text = isAbsolute(given.text) ? given.text : `${defaultDirectory}/${given.text}`;
+    orFail(system.symlink(text, `${writableDirectory}/current`), `unable to create: ${writableDirectory}/current`);
+  }
+  return writableDirectory;
+}
+
+/** A set among the links, or one that stands where they cannot. */
+function targetOf(system: System, wanted: string): string {
+  if (isAbsolute(wanted) || system.stat(wanted, true).errno === 0) return wanted;
+  return `${defaultDirectory}/${wanted}`;
 }
 
 /** What the link is to say: the name as given; for "previous", which is about to mean another set, what that says. */

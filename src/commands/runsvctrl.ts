@@ -1,6 +1,5 @@
 // runsvctrl(8): the client of old that controls services.
 
-import { besideIt, tell } from "../directories/supervised.ts";
 import { Visits } from "../directories/visits.ts";
 import type { System } from "../system/system.ts";
 
@@ -17,7 +16,7 @@ export function runsvctrl(args: readonly string[], system: System): number {
   const visits = new Visits(system, "runsvctrl");
   for (const name of services) {
     if (!visits.enter(name)) continue;
-    const trouble = tell(system, besideIt, byte === "e" ? "x" : byte);
+    const trouble = visits.tell(byte === "e" ? "x" : byte);
     if (trouble !== undefined) visits.failFor(name, trouble);
   }
   return visits.exitCode;

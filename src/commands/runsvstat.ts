@@ -4,7 +4,7 @@ import { describeMisuse, parseOptions } from "../core/process/options.ts";
 import { describeOldState } from "../core/supervise/report.ts";
 import { statusBytes } from "../core/supervise/status.ts";
 import { ENOENT } from "../core/text/errors.ts";
-import { besideIt, normallyUp, readStatus } from "../directories/supervised.ts";
+import { normallyUp } from "../directories/supervised.ts";
 import { Visits } from "../directories/visits.ts";
 import type { System } from "../system/system.ts";
 
@@ -28,12 +28,12 @@ export function runsvstat(args: readonly string[], system: System): number {
 
 /** Prints the state of the service whose directory is the working directory, without newline; false: it could not. */
 function report(name: string, system: System, visits: Visits): boolean {
-  const isUp = normallyUp(system);
+  const isUp = normallyUp(system, visits.markers);
   if (isUp < 0) {
     visits.fail(`${name}: unable to stat down`, -isUp);
     return false;
   }
-  const { status, trouble } = readStatus(system, besideIt, (bytes) => bytes === statusBytes);
+  const { status, trouble } = visits.read((bytes) => bytes === statusBytes);
   if (status === undefined) {
     visits.failFor(name, trouble);
     return false;
@@ -49,8 +49,8 @@ function reportLog(system: System, visits: Visits): void {
   if (log.errno !== 0) visits.fail(`${name}: unable to stat`, log.errno);
   else if (log.kind !== "directory") visits.fail("./log: not a directory.", 0);
   else {
-    const entered = system.chdir("log");
-    if (entered < 0) visits.fail(`${name}: unable to change directory`, -entered);
+    const errno = visits.tryEnterLog();
+    if (errno !== 0) visits.fail(`${name}: unable to change directory`, errno);
     else report(name, system, visits);
   }
 }

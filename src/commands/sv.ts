@@ -2,16 +2,33 @@
 
 import { baseName, describeVersion } from "../core/process/names.ts";
 import { parseOptions } from "../core/process/options.ts";
+import type { Remark } from "../core/supervise/report.ts";
 import { describeMembers, describeState, describeTrouble } from "../core/supervise/report.ts";
 import type { Request } from "../core/supervise/requests.ts";
 import { isStatusWord, judge, mustSend, parseRequest } from "../core/supervise/requests.ts";
 import type { StatusRecord } from "../core/supervise/status.ts";
 import { statusBytes } from "../core/supervise/status.ts";
+import { serviceVariables } from "../core/supervise/variables.ts";
 import { describeError, ENOENT } from "../core/text/errors.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
+import { isAbsolute } from "../core/text/paths.ts";
+import type { Called } from "../directories/state-root.ts";
+import { callOf, defaultLogDirectory } from "../directories/state-root.ts";
 import { glanceMilliseconds, pollMilliseconds, StateWatch } from "../directories/state-watch.ts";
 import type { Reading, Trouble } from "../directories/supervised.ts";
-import { besideIt, findState, normallyUp, openOk, readStatus, tell } from "../directories/supervised.ts";
+import {
+  besideIt,
+  downMarkers,
+  normallyUp,
+  noSupervisor,
+  openOk,
+  readRefusal,
+  readRemark,
+  readStatus,
+  StateFinder,
+  tell,
+} from "../directories/supervised.ts";
+import { findPerson } from "../directories/user-places.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
 import { openDirectory, openRead, plainChild } from "../system/system.ts";
@@ -119,11 +136,15 @@ class Pending {
   pause = pollMilliseconds;
   isDone = false;
 
-  constructor(name: string, before: StatusRecord, state: string, okFd: number) {
+  /** A refusal from before: only another one is an answer. */
+  readonly refusal: string;
+
+  constructor(name: string, before: StatusRecord, state: string, okFd: number, refusal: string) {
     this.name = name;
     this.before = before;
     this.state = state;
     this.okFd = okFd;
+    this.refusal = refusal;
   }
 }
 
@@ -135,9 +156,16 @@ class Session {
   readonly #startedAt: number;
   readonly #hasColour: boolean;
   #nowSeconds: number;
-  /** Where the state is of the service entered last. */
+  /** What was entered last, where its state is, and what it is called in a state root. */
+  #called: Called = { scan: "", name: "" };
+  #isEntry = false;
   #state = besideIt;
-  #stateName = "";
+  #key = "";
+  /** Of the service that was told something last, before it was. */
+  #refusal = "";
+  readonly #finder: StateFinder;
+  /** Absolute. */
+  readonly #scan: string;
   #errors = 0;
   #out = "";
 
@@ -146,6 +174,8 @@ class Session {
     this.#invocation = invocation;
     this.#origin = origin;
     this.#serviceDirectory = system.environment("SVDIR") ?? system.serviceDirectory;
+    this.#scan = absolute(system, this.#serviceDirectory);
+    this.#finder = new StateFinder(system, this.#scan);
     this.#startedAt = system.monotonic();
     this.#nowSeconds = system.now().seconds;
     this.#hasColour =
@@ -208,7 +238,7 @@ class Session {
     const { errno } = this.#system.stat("log", true);
     if (errno === ENOENT) return;
     this.#say("; ");
-    const entered = this.#enterLog(name);
+    const entered = this.#enterLog();
     if (entered < 0) {
       this.#fail(`warning: ${name}/log: unable to change directory: ${describeError(-entered)}`);
       return;
@@ -229,7 +259,7 @@ class Session {
     const { members, code } = this.#members(name);
     let log = "";
     if (this.#system.stat("log", true).errno !== ENOENT) {
-      const entered = this.#enterLog(name);
+      const entered = this.#enterLog();
       if (entered < 0) {
         this.#errors++;
         log = describeTrouble("log", `unable to change directory: ${describeError(-entered)}`);
@@ -248,7 +278,7 @@ class Session {
         code: trouble?.isGone === true ? 1 : 4,
       };
     }
-    const members = describeMembers(name, status, normallyUp(this.#system) !== 0, this.#nowSeconds);
+    const members = describeMembers(name, status, this.#normallyUp() !== 0, this.#nowSeconds);
     return { members, code: status.pid === 0 ? 3 : 0 };
   }
 
@@ -274,14 +304,16 @@ class Session {
       this.#fail(`fail: ${name}: unable to change to service directory: ${describeError(errno)}\n`);
       return undefined;
     }
+    this.#refusal = "";
     const before = this.#tell(name, request.bytes, request.bytes.startsWith("x"));
     if (before === undefined || !isAwaited) return undefined;
-    return new Pending(name, before, this.#state, withOk ? openOk(this.#system, this.#state) : -1);
+    return new Pending(name, before, this.#state, withOk ? openOk(this.#system, this.#state) : -1, this.#refusal);
   }
 
   /** Sends the bytes to the service whose directory is the working directory; answers the status it had before. */
   #tell(name: string, bytes: string, mayBeGone: boolean): StatusRecord | undefined {
     const { status, trouble } = this.#read();
+    if (status !== undefined && status.pid !== 0) this.#refusal = readRefusal(this.#system, this.#state);
     const obstacle =
       status === undefined ? trouble : mustSend(bytes, status) ? tell(this.#system, this.#state, bytes) : undefined;
     if (obstacle === undefined) return status;
@@ -374,10 +406,23 @@ class Session {
       status.sinceLow !== before.sinceLow ||
       status.sinceNanoseconds !== before.sinceNanoseconds;
     const verdict = judge(request.awaits, status, isNew);
+    if (verdict === "no" && status.pid !== 0 && this.#isRefused(one, status)) return;
     if (verdict === "no" || (isNew && status.pid !== 0 && !this.#hasSettled(one, status))) return;
     if (verdict === "ask" && !isAgreed && !this.#agrees(one)) return;
     this.#say(`ok: ${this.#stateOf(one.name, status)}\n`);
     this.#close(one);
+  }
+
+  /** Its supervisor may not signal it: then there is nothing to wait for. */
+  #isRefused(one: Pending, status: StatusRecord): boolean {
+    const refusal = readRefusal(this.#system, this.#state);
+    if (refusal === "" || refusal === one.refusal) return false;
+    const uid = this.#system.stat(`/proc/${status.pid}`, true).uid;
+    const { name } = findPerson(this.#system, uid);
+    const whose = name === "" ? `${uid}` : name;
+    this.#fail(`fail: ${one.name}: not permitted to signal pid ${status.pid} (uid ${whose}); see signal-with\n`);
+    this.#close(one);
+    return true;
   }
 
   /**
@@ -408,7 +453,11 @@ class Session {
       this.#askLater(one);
       return false;
     }
-    const spawned = this.#system.spawn({ ...plainChild("check", ["./check"], 0), stdout: 2 });
+    const spawned = this.#system.spawn({
+      ...plainChild("check", ["./check"], 0),
+      stdout: 2,
+      variables: this.#variables(),
+    });
     if (spawned.pid < 0) {
       this.#system.writeText(2, `warning: unable to fork for ${one.name}/check: ${describeError(-spawned.pid)}\n`);
       this.#askLater(one);
@@ -449,33 +498,58 @@ class Session {
 
   /** Makes a service's directory the working directory; 0 or why not. */
   #enter(name: string): number {
-    const isPlain = name !== "" && !name.startsWith("/") && !name.startsWith(".") && !name.endsWith("/");
+    this.#isEntry = name !== "" && !name.startsWith("/") && !name.startsWith(".") && !name.endsWith("/");
     let result = this.#system.fchdir(this.#origin);
-    if (result >= 0 && isPlain) result = this.#system.chdir(this.#serviceDirectory);
+    if (this.#isEntry && !name.includes("/")) this.#called = { scan: this.#scan, name };
+    else if (result >= 0) this.#called = callOf(this.#system, this.#isEntry ? `${this.#scan}/${name}` : name);
+    if (result >= 0 && this.#isEntry) result = this.#system.chdir(this.#serviceDirectory);
     if (result >= 0) result = this.#system.chdir(name);
     this.#state = besideIt;
-    this.#stateName = baseName(name);
-    return result < 0 ? -result : 0;
+    this.#key = this.#called.name;
+    return result === -ENOENT ? this.#enterOrphan() : -Math.min(result, 0);
+  }
+  /** Its definition is not there, but it is supervised: then where its state is. */
+  #enterOrphan(): number {
+    const state = this.#finder.findOrphan(this.#called);
+    if (state === "" || this.#system.chdir(state) < 0) return ENOENT;
+    this.#state = state;
+    return 0;
   }
   /** The same for its log service, from there. */
-  #enterLog(name: string): number {
+  #enterLog(): number {
     const result = this.#system.chdir("log");
     this.#state = besideIt;
-    this.#stateName = `${baseName(name)}.log`;
+    this.#key = `${this.#called.name}.log`;
     return result;
   }
   /** The status of what was entered last. */
   #read(): Reading {
     const reading = readStatus(this.#system, this.#state, isRecord);
     if (reading.status !== undefined || this.#state !== besideIt) return reading;
-    this.#state = findState(this.#system, this.#serviceDirectory, this.#stateName);
-    return this.#state === besideIt ? reading : readStatus(this.#system, this.#state, isRecord);
+    const place = this.#finder.find(this.#called, this.#key, this.#isEntry);
+    this.#state = place.state;
+    if (place.state !== besideIt) return readStatus(this.#system, this.#state, isRecord);
+    if (place.several.length > 0) return { status: undefined, trouble: severalServices(place.several) };
+    return place.isGone && reading.trouble?.errno === ENOENT ? { status: undefined, trouble: noSupervisor() } : reading;
   }
 
+  #remark(status: StatusRecord): Remark {
+    return readRemark(this.#system, this.#state, status);
+  }
+  /** What the check script is told, if the state is kept apart. */
+  #variables(): readonly string[] {
+    if (!isAbsolute(this.#state)) return [];
+    const { name } = this.#called;
+    return serviceVariables(name, this.#state, defaultLogDirectory(this.#system, name));
+  }
+  #normallyUp(): number {
+    const { scan, name } = this.#called;
+    return normallyUp(this.#system, this.#key === name ? downMarkers(scan, name, this.#state) : []);
+  }
   /** "" when it cannot be told whether it is normally up. */
   #stateOf(name: string, status: StatusRecord): string {
-    const isUp = normallyUp(this.#system);
-    if (isUp >= 0) return describeState(name, status, isUp === 1, this.#nowSeconds);
+    const isUp = this.#normallyUp();
+    if (isUp >= 0) return describeState(name, status, isUp === 1, this.#nowSeconds, this.#remark(status));
     this.#system.writeText(2, `warning: unable to stat ${name}/down: ${describeError(-isUp)}\n`);
     return "";
   }
@@ -505,13 +579,23 @@ class Session {
   }
 }
 
+/** As seen from the working directory. */
+function absolute(system: System, path: string): string {
+  return isAbsolute(path) ? path : `${system.currentDirectory().text}/${path}`;
+}
+
+function severalServices(names: readonly string[]): Trouble {
+  return { isGone: false, doing: `several services have this definition: ${names.join(" ")}`, errno: 0 };
+}
+
 function isRecord(bytes: number): boolean {
   return bytes >= statusBytes;
 }
 
 /** The line for a service that cannot be asked. */
 function describe(name: string, trouble: Trouble | undefined): string {
-  const severity = trouble === undefined || trouble.isGone ? "fail" : "warning";
+  const isCertain = trouble === undefined || trouble.isGone || trouble.doing.startsWith("several ");
+  const severity = isCertain ? "fail" : "warning";
   return `${severity}: ${name}: ${reasonOf(trouble)}`;
 }
 

@@ -3,7 +3,6 @@
 import { describeMisuse, parseOptions } from "../core/process/options.ts";
 import { describeAge, shortStatusBytes, sinceOf } from "../core/supervise/status.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
-import { besideIt, readStatus } from "../directories/supervised.ts";
 import { Visits } from "../directories/visits.ts";
 import type { System } from "../system/system.ts";
 
@@ -41,7 +40,7 @@ function awaitAge(name: string, seconds: number, system: System, visits: Visits)
   let seenAt = 0;
   for (;;) {
     if (!visits.enter(name)) return "";
-    const { status, trouble } = readStatus(system, besideIt, (bytes) => bytes >= shortStatusBytes);
+    const { status, trouble } = visits.read((bytes) => bytes >= shortStatusBytes);
     if (status === undefined) {
       visits.failFor(name, trouble);
       return "";

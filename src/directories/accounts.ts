@@ -4,6 +4,7 @@ import { fieldsOf, hasMember, parseGroup, parsePasswd } from "../core/process/ac
 import { parseAccount } from "../core/process/accounts.ts";
 import { bytesOf, textAt } from "../core/text/bytes.ts";
 import { ENOENT } from "../core/text/errors.ts";
+import { leadingNumber } from "../core/text/numbers.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { Account, System } from "../system/system.ts";
 import { FileContent } from "./text.ts";
@@ -74,6 +75,18 @@ function lookUpGroup(system: System, file: FileContent, name: string): number {
     if (gid >= 0) return gid;
   }
   return system.group(name);
+}
+
+/** The number of a group that is called so, or is that number; -1 for "". Throws SystemError. */
+export function findGroup(system: System, name: string): number {
+  if (name === "") return -1;
+  const file = new FileContent(system, roomBytes);
+  orFail(-file.read("/etc/group"), "unable to get group file entry");
+  const gid = lookUpGroup(system, file, name);
+  if (gid >= 0) return gid;
+  const number = leadingNumber(name);
+  if (gid === -ENOENT && `${number}` !== name) throw new SystemError(`unknown group: ${name}`, 0);
+  return gid === -ENOENT ? number : orFail(gid, "unable to get group file entry");
 }
 
 /** The lines of a file in which a text stands, one after the other. */

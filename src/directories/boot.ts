@@ -1,8 +1,8 @@
 // The files by which process 1 is told what to do: of the flags only the owner's right to execute counts.
 
 import { parseCode } from "../core/container/options.ts";
-import { ENOENT } from "../core/text/errors.ts";
-import { orFail } from "../system/errors.ts";
+import { ENOENT, EROFS } from "../core/text/errors.ts";
+import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
 import { openCreate, openNonblocking, openTruncate, openWrite } from "../system/system.ts";
 import { readStart } from "./text.ts";
@@ -38,8 +38,40 @@ export function readExitCode(system: System): number {
   return parseCode(readStart(system, path, 8).trim()) ?? 0;
 }
 
-/** Sets a flag; the file is made if need be. Throws SystemError. */
-export function arm(system: System, path: string): void {
+/** The flags of process 1: to stop, and then to reboot. */
+export type Flag = "stop" | "reboot";
+
+/** Where it may be: where it can be written though /etc is read-only, and where this build has it. */
+function placesOf(system: System, flag: Flag): readonly string[] {
+  return flag === "stop" ? ["/run/runit/stopit", system.stopFlag] : ["/run/runit/reboot", system.rebootFlag];
+}
+
+export function isArmed(system: System, flag: Flag): boolean {
+  return placesOf(system, flag).some((path) => isExecutable(system, path));
+}
+
+/** Sets a flag: the file that is there, or else the one that can be made. Throws SystemError. */
+export function arm(system: System, flag: Flag): void {
+  const places = placesOf(system, flag);
+  const first = String(places[0] ?? "");
+  const usual = String(places[1] ?? "");
+  if (system.stat(first, true).errno === 0) {
+    armAt(system, first);
+    return;
+  }
+  try {
+    armAt(system, usual);
+  } catch (error: unknown) {
+    if (!(error instanceof SystemError) || error.errno !== EROFS) throw error;
+    system.mkdir("/run/runit", 0o755);
+    const fd = system.open(first, openWrite + openCreate, 0);
+    if (fd < 0) throw error;
+    system.close(fd);
+    armAt(system, first);
+  }
+}
+
+function armAt(system: System, path: string): void {
   const fd = orFail(
     system.open(path, openWrite + openNonblocking + openCreate + openTruncate, 0o644),
     `unable to create ${path}`,
@@ -48,8 +80,16 @@ export function arm(system: System, path: string): void {
   orFail(system.chmod(path, armed), `unable to chmod ${path}`);
 }
 
-/** Takes a flag back; without the file there is none. Throws SystemError. */
-export function disarm(system: System, path: string): void {
-  const result = system.chmod(path, 0);
-  if (result !== -ENOENT) orFail(result, `unable to chmod ${path}`);
+/** Takes a flag back; without a file there is none. Throws SystemError: one that is set could not be taken back. */
+export function disarm(system: System, flag: Flag): void {
+  for (const path of placesOf(system, flag)) {
+    const result = system.chmod(path, 0);
+    if (result === -EROFS && !isExecutable(system, path)) continue;
+    if (result !== -ENOENT) orFail(result, `unable to chmod ${path}`);
+  }
+}
+
+/** The same, as far as it can be done. */
+export function tryDisarm(system: System, flag: Flag): void {
+  for (const path of placesOf(system, flag)) system.chmod(path, 0);
 }

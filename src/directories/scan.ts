@@ -6,6 +6,7 @@
 import type { Entry } from "../core/supervise/scan.ts";
 import { EINVAL, ENOENT } from "../core/text/errors.ts";
 import type { System } from "../system/system.ts";
+import { inotifyEvents } from "./inotify.ts";
 
 type Warn = (text: string, errno: number) => void;
 
@@ -90,8 +91,11 @@ export class ScanDirectory {
     return found.errno === 0 ? `${found.identity} ${found.version}` : "";
   }
 
-  /** Reads the directory. Entries not among the `known` identities count only when they are complete. */
-  scan(known: ReadonlySet<string>): Scan {
+  /**
+   * Reads the directory. Entries not among the `known` keys count only when they are complete.
+   * @param isByName the key of a service is its name, not its directory
+   */
+  scan(known: ReadonlySet<string>, isByName: boolean): Scan {
     const system = this.#system;
     const watches = new Map<string, Watch>();
     const end = this.#watchChain(this.#path, watches);
@@ -104,7 +108,7 @@ export class ScanDirectory {
     this.#isWatched = this.#add(watches, early) && isLocal(system.fileSystem(this.#path));
     const entered = system.chdir(this.#path);
     if (entered < 0) return this.#failed("unable to change directory to", -entered, watches);
-    const scan = this.#read(known, watches);
+    const scan = this.#read(known, isByName, watches);
     const left = system.fchdir(this.#origin);
     if (left < 0) this.#warn("unable to change directory", -left);
     const before = this.#watches;
@@ -117,7 +121,7 @@ export class ScanDirectory {
   }
 
   /** Called from within the directory. */
-  #read(known: ReadonlySet<string>, watches: Map<string, Watch>): Scan {
+  #read(known: ReadonlySet<string>, isByName: boolean, watches: Map<string, Watch>): Scan {
     const system = this.#system;
     const names: string[] = [];
     const listed = system.list(".", names);
@@ -131,9 +135,15 @@ export class ScanDirectory {
       if (name.startsWith(".")) continue;
       this.#watchTarget(name, watches);
       const entry = system.identify(name, true);
+      if (isByName && entry.errno === ENOENT && known.has(name)) {
+        // Its definition is away: that is no reason to end it.
+        entries.push(entryOf(name, name, ""));
+        continue;
+      }
       if (entry.errno !== 0) this.#warn(`unable to stat ${name}`, entry.errno);
       if (entry.kind !== "directory") continue;
-      if (!known.has(entry.identity)) {
+      const key = isByName ? name : entry.identity;
+      if (!known.has(key)) {
         const run = system.identify(`${name}/run`, false);
         if (run.errno === ENOENT) {
           this.#watchFor(watches, this.#below(name)).names.add("run");
@@ -146,7 +156,7 @@ export class ScanDirectory {
           continue;
         }
       }
-      entries.push({ name, identity: entry.identity });
+      entries.push(entryOf(name, key, entry.identity));
     }
     return { entries, againMilliseconds: again };
   }
@@ -160,31 +170,18 @@ export class ScanDirectory {
 
   /** Reads what inotify has to say; whether any of it matters. */
   hearChanges(): boolean {
-    const events = new Uint8Array(8192);
-    const view = new DataView(events.buffer, events.byteOffset, events.length);
     let matters = false;
-    for (;;) {
-      const length = this.#system.read(this.#inotify, events);
-      if (length <= 0) return matters;
-      let offset = 0;
-      while (offset + 16 <= length) {
-        const nameLength = view.getUint32(offset + 12, true);
-        let name = "";
-        for (let i = 0; i < nameLength; i++) {
-          const byte = view.getUint8(offset + 16 + i);
-          if (byte === 0) break;
-          name += String.fromCharCode(byte);
-        }
-        const number = view.getInt32(offset, true);
-        const watch = this.#watches.get(number);
-        // Number -1: events were lost.
-        if (number < 0) matters = true;
-        else if (watch !== undefined) {
-          matters = matters || name === "" || watch.names.has(name) || (watch.isWhole && !name.startsWith("."));
-        }
-        offset += 16 + nameLength;
+    for (const event of inotifyEvents(this.#system, this.#inotify)) {
+      const number = event.watch;
+      const { name } = event;
+      const watch = this.#watches.get(number);
+      // Number -1: events were lost.
+      if (number < 0) matters = true;
+      else if (watch !== undefined) {
+        matters = matters || name === "" || watch.names.has(name) || (watch.isWhole && !name.startsWith("."));
       }
     }
+    return matters;
   }
 
   // ── which directories to watch ──
@@ -284,4 +281,8 @@ function isLocal(fileSystem: number): boolean {
     0x72b6, 0xca451a4e, 0x3153464a, 0x3434, 0x4d44, 0x2011bab0, 0xe0f5e1e2, 0x52654973, 0x9660,
   ];
   return local.includes(fileSystem);
+}
+
+function entryOf(name: string, key: string, identity: string): Entry {
+  return { name, key, identity };
 }

@@ -36,6 +36,12 @@ export function readStopSignal(system: System, directory: string): SignalName | 
   return parseStopSignal(readStart(system, `${directory}stop-signal`, 32));
 }
 
+/** The words of the file `signal-with`: what to put before kill(1), for a service that has become another user. */
+export function readSignalPrefix(system: System, directory: string): readonly string[] {
+  const line = String(readStart(system, `${directory}signal-with`, 1024).split("\n")[0] ?? "");
+  return line.split(" ").filter((word) => word !== "");
+}
+
 /** Whether control/BYTE is there and its owner may execute it. */
 export function hasControlScript(system: System, directory: string, byte: string, warn: Warn): boolean {
   const script = system.stat(`${directory}control/${byte}`, true);

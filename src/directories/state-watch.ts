@@ -3,7 +3,7 @@
 
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
-import { besideIt, openOk } from "./supervised.ts";
+import { openOk } from "./supervised.ts";
 
 /** How long it is cheaper to look again than to watch. */
 export const glanceMilliseconds = 60;
@@ -67,10 +67,10 @@ export class StateWatch {
   }
 
   /**
-   * For one service alone, whose directory is the working directory: waits until it is worthwhile to look at its state
+   * For one service alone, with this state directory: waits until it is worthwhile to look at its state
    * again, at most so long. Looking in vain is part of it.
    */
-  await(milliseconds: number): void {
+  await(state: string, milliseconds: number): void {
     if (this.#glanced < glanceMilliseconds) {
       const glance = this.nextGlance();
       this.#glanced += glance;
@@ -79,8 +79,8 @@ export class StateWatch {
     }
     if (!this.#isOpen) {
       this.open();
-      this.#ok = openOk(this.#system, besideIt);
-      this.#hasWord = this.add(besideIt) >= 0; // whoever may not read the directory, may not watch it either
+      this.#ok = openOk(this.#system, state);
+      this.#hasWord = this.add(state) >= 0; // whoever may not read the directory, may not watch it either
       return; // to look at what came before
     }
     const fds: Polled[] = [];

@@ -11,6 +11,7 @@ import { EAGAIN, EEXIST, EINVAL, ENOENT } from "../core/text/errors.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
 import { openAppend, openCreate, openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
+import type { Sharing } from "./sharing.ts";
 
 /** Longest link target that is followed, in bytes: a limit of the original. */
 const maxLinkBytes = 255;
@@ -18,9 +19,10 @@ const maxLinkBytes = 255;
 export class SuperviseDirectory {
   readonly #system: System;
   /** Of the directory itself; "": there is none, the state is only in memory. */
-  readonly #directory: string;
+  #directory: string;
   /** How messages name it. */
-  readonly #name: string;
+  #name: string;
+  readonly #sharing: Sharing | undefined;
   readonly #warn: (text: string, errno: number) => void;
   #lock = -1;
   #control = -1;
@@ -30,12 +32,24 @@ export class SuperviseDirectory {
   /** What the pid file says; -1: nothing of ours. */
   #pidPublished = -1;
   #complained = false;
+  #hasWaits = false;
 
-  constructor(system: System, directory: string, name: string, warn: (text: string, errno: number) => void) {
+  /**
+   * @param name how messages name it
+   * @param sharing undefined: it is in a service directory, or in memory
+   */
+  constructor(
+    system: System,
+    directory: string,
+    name: string,
+    warn: (text: string, errno: number) => void,
+    sharing: Sharing | undefined,
+  ) {
     this.#system = system;
     this.#directory = directory;
     this.#name = name;
     this.#warn = warn;
+    this.#sharing = sharing;
   }
 
   /** Readable when there are control bytes. */
@@ -53,6 +67,10 @@ export class SuperviseDirectory {
     const system = this.#system;
     const made = system.mkdir(this.#directory, 0o700);
     if (made === -EEXIST) this.#makeLinkTarget();
+    else if (made < 0 && this.#sharing !== undefined) {
+      throw new SystemError(`unable to create state directory ${this.#directory}`, -made);
+    }
+    this.#sharing?.openDirectory(this.#directory);
     this.#lock = orFail(
       system.open(this.#path("lock"), openWrite + openAppend + openCreate, 0o600),
       `unable to open ${this.#name}/lock`,
@@ -69,7 +87,8 @@ export class SuperviseDirectory {
     }
     const above = this.#directory.slice(0, this.#directory.lastIndexOf("/") + 1);
     const target = link.text.startsWith("/") ? link.text : `${above}${link.text}`;
-    this.#system.mkdir(target, 0o700);
+    const made = this.#system.mkdir(target, 0o700);
+    if (made < 0 && made !== -EEXIST) throw new SystemError(`unable to create state directory ${target}`, -made);
   }
 
   /** True once this process holds the lock; false while another does. Throws SystemError. */
@@ -96,6 +115,7 @@ export class SuperviseDirectory {
     const found = system.stat(path, true);
     if (found.errno !== 0) throw new SystemError(`unable to stat ${name}`, found.errno);
     if (found.kind !== "fifo") throw new SystemError(`${name} exists but is not a fifo`, 0);
+    this.#sharing?.openControl(path);
     this.#control = orFail(system.open(path, openRead + openNonblocking, 0), `unable to open ${name}`);
     this.#controlWriter = orFail(system.open(path, openWrite + openNonblocking, 0), `unable to open ${name}`);
   }
@@ -105,6 +125,7 @@ export class SuperviseDirectory {
     if (this.#directory === "") return;
     const path = this.#path("ok");
     this.#system.mkfifo(path, 0o600);
+    this.#sharing?.openOk(path);
     this.#ok = orFail(this.#system.open(path, openRead + openNonblocking, 0), `unable to read ${this.#name}/ok`);
   }
 
@@ -172,17 +193,18 @@ export class SuperviseDirectory {
 
   #write(service: Service): boolean {
     if (this.#directory === "") return true;
+    const mode = this.#sharing?.fileMode ?? 0o644;
     if (service.pid !== this.#pidPublished) {
       const text = service.pid === 0 ? "" : `${service.pid}\n`;
-      if (!this.#replaced("pid", this.#system.replaceText(this.#path("pid.new"), this.#path("pid"), text))) {
+      if (!this.#replaced("pid", this.#system.replaceText(this.#path("pid.new"), this.#path("pid"), text, mode))) {
         return false;
       }
       this.#pidPublished = service.pid;
     }
-    const stat = this.#system.replaceText(this.#path("stat.new"), this.#path("stat"), describeStat(service));
+    const stat = this.#system.replaceText(this.#path("stat.new"), this.#path("stat"), describeStat(service), mode);
     const statWritten = this.#replaced("stat", stat);
     if (!statWritten && stat > -3000) return false; // it could not be opened or written
-    const status = this.#system.replace(this.#path("status.new"), this.#path("status"), encodeStatus(service));
+    const status = this.#system.replace(this.#path("status.new"), this.#path("status"), encodeStatus(service), mode);
     const statusWritten = this.#replaced("status", status);
     return statusWritten && statWritten;
   }
@@ -199,6 +221,61 @@ export class SuperviseDirectory {
     return false;
   }
 
+  /** Says which variables the service waits for; "": none. */
+  publishWaits(names: string): void {
+    if (this.#directory === "" || (names === "" && !this.#hasWaits)) return;
+    const path = this.#path("waits");
+    if (names === "") this.#system.unlink(path);
+    else this.#system.replaceText(this.#path("waits.new"), path, `${names}\n`, this.#sharing?.fileMode ?? 0o644);
+    this.#hasWaits = names !== "";
+  }
+
+  /** Whether the files by which others reach us are those that we hold. */
+  get isWhole(): boolean {
+    if (this.#directory === "") return true;
+    return this.#holds("lock", this.#lock) && this.#holds("control", this.#control) && this.#holds("ok", this.#ok);
+  }
+  #holds(file: string, fd: number): boolean {
+    const found = this.#system.identify(this.#path(file), true);
+    return found.errno === 0 && found.identity === this.#system.identifyFd(fd).identity;
+  }
+  /** Makes them anew, here or elsewhere; what we held is given back when that has worked. Throws SystemError. */
+  renew(directory: string, name: string): void {
+    const before = [this.#lock, this.#control, this.#controlWriter, this.#ok, this.#record];
+    this.#directory = directory;
+    this.#name = name;
+    this.#lock = -1;
+    this.#control = -1;
+    this.#controlWriter = -1;
+    this.#ok = -1;
+    this.#record = -1;
+    try {
+      this.create();
+      if (!this.tryLock()) this.complainAboutLock();
+      this.openControl();
+      this.openRecord();
+      this.#copyRecord(before[4] ?? -1);
+      this.openOk();
+    } catch (error: unknown) {
+      this.close();
+      this.#lock = before[0] ?? -1;
+      this.#control = before[1] ?? -1;
+      this.#controlWriter = before[2] ?? -1;
+      this.#ok = before[3] ?? -1;
+      this.#record = before[4] ?? -1;
+      throw error;
+    }
+    this.#closeAll(before);
+    this.keep();
+    this.#pidPublished = -1;
+  }
+  #copyRecord(from: number): void {
+    if (from < 0 || this.#record < 0) return;
+    const bytes = new Uint8Array(recordBytes);
+    const length = this.#system.readAt(from, bytes, 0);
+    if (length === recordBytes) this.#system.writeAt(this.#record, bytes, 0);
+  }
+
   /** Descriptors as a restart in place needs them. */
   handover(): readonly number[] {
     return [this.#lock, this.#control, this.#controlWriter, this.#ok, this.#record, this.#pidPublished];
@@ -213,7 +290,10 @@ export class SuperviseDirectory {
     this.keep();
   }
   close(): void {
-    for (const fd of [this.#lock, this.#control, this.#controlWriter, this.#ok, this.#record]) {
+    this.#closeAll([this.#lock, this.#control, this.#controlWriter, this.#ok, this.#record]);
+  }
+  #closeAll(fds: readonly number[]): void {
+    for (const fd of fds) {
       if (fd < 0) continue;
       this.#system.keepFd(fd, false);
       this.#system.close(fd);

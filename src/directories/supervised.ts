@@ -1,16 +1,24 @@
 // A service directory as sv finds it: whether a runsv is there, its status, and its control pipe. The service directory is
 // the working directory; its state is in `supervise`, or in a state root.
 
+import { baseName } from "../core/process/names.ts";
+import type { Remark } from "../core/supervise/report.ts";
+import { noRemark } from "../core/supervise/report.ts";
 import type { StatusRecord } from "../core/supervise/status.ts";
 import { decodeStatus, statusBytes } from "../core/supervise/status.ts";
-import { ENOENT, ENXIO } from "../core/text/errors.ts";
+import { EACCES, ENOENT, ENXIO, EROFS } from "../core/text/errors.ts";
+import { isAbsolute, parentOf } from "../core/text/paths.ts";
+import { SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
-import { openNonblocking, openRead, openWrite } from "../system/system.ts";
-import { explicitStateRoot, listStateRoots } from "./state-root.ts";
+import { openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
+import type { Called } from "./state-root.ts";
+import { defaultStateRoot, listStateRoots, namedStateRoot } from "./state-root.ts";
+import { readStart } from "./text.ts";
 
 /** What stands in the way; `doing` "" with errno ENXIO: no runsv. */
 export interface Trouble {
   readonly isGone: boolean;
+
   readonly doing: string;
   readonly errno: number;
 }
@@ -23,17 +31,117 @@ export interface Reading {
 /** Where the state of most services is, as seen from their directories. */
 export const besideIt = "supervise";
 
-/** Where else than beside it the state of a service is; if nowhere, beside it. */
-export function findState(system: System, scanDirectory: string, name: string): string {
-  const explicit = explicitStateRoot(system, scanDirectory);
-  const places = [...listStateRoots(system)];
-  if (explicit !== "") places.unshift(explicit);
-  for (const root of places) if (isListenedTo(system, `${root}/${name}`)) return `${root}/${name}`;
-  return besideIt;
+/** What was asked for, and where its state was looked for. */
+export interface Place {
+  /** State directory, as seen from the service directory or absolute. */
+  readonly state: string;
+  /** Names of the services whose definition this is, where there are several: then none is meant. */
+  readonly several: readonly string[];
+  /** It is known where the state would be, and there is no supervisor. */
+  readonly isGone: boolean;
 }
 
-/** Whether a supervisor of ours, or of root, is there. */
-function isListenedTo(system: System, state: string): boolean {
+/** Looks for the state of services that is not beside them. */
+export class StateFinder {
+  readonly #system: System;
+  readonly #serviceDirectory: string;
+
+  /** @param serviceDirectory absolute path of the scan directory that is asked about; "": none */
+  constructor(system: System, serviceDirectory: string) {
+    this.#system = system;
+    this.#serviceDirectory = serviceDirectory;
+  }
+
+  /**
+   * Of the service, or log service, whose directory is the working directory.
+   * @param key its name in a state root
+   * @param isEntry it is an entry of the scan directory, not the path of a definition
+   */
+  find(called: Called, key: string, isEntry: boolean): Place {
+    const named = this.#named(called);
+    const roots = this.#roots(named);
+    const found = this.#entry(roots, called, key, named);
+    if (found !== "") return { state: found, several: [], isGone: false };
+    const several: string[] = [];
+    if (!isEntry) {
+      const states = this.#withDefinition(roots, key);
+      const state = states[0];
+      if (state !== undefined && states.length === 1) return { state, several, isGone: false };
+      for (const one of states) several.push(baseName(one));
+    }
+    const isKnown = named.length > 0 || this.#system.open("run", openReadWrite, 0) === -EROFS;
+    return { state: besideIt, several, isGone: isKnown || this.#hasDead(roots, key) };
+  }
+
+  /** The state of an entry whose definition is not there; "": none. */
+  findOrphan(called: Called): string {
+    const named = this.#named(called);
+    return this.#entry(this.#roots(named), called, called.name, []);
+  }
+
+  /** Roots that are named: only what stands in them can be meant. */
+  #named(called: Called): string[] {
+    const named: string[] = [];
+    for (const scan of [called.scan, this.#serviceDirectory]) {
+      const root = scan === "" ? "" : namedStateRoot(this.#system, scan);
+      if (root !== "" && !named.includes(root)) named.push(root);
+    }
+    return named;
+  }
+
+  #roots(named: readonly string[]): readonly string[] {
+    const roots = [...named];
+    for (const root of listStateRoots(this.#system)) if (!roots.includes(root)) roots.push(root);
+    try {
+      const root = defaultStateRoot(this.#system);
+      if (!roots.includes(root)) roots.push(root);
+    } catch (error: unknown) {
+      if (!(error instanceof SystemError)) throw error; // no home: then nothing is there
+    }
+    return roots;
+  }
+
+  #entry(roots: readonly string[], called: Called, key: string, named: readonly string[]): string {
+    const scan = this.#system.identify(called.scan, true).identity;
+    let closed = "";
+    for (const root of roots) {
+      const state = `${root}/${key}`;
+      const ok = openOk(this.#system, state);
+      if (ok === -EACCES && named.includes(root)) closed = state;
+      if (ok < 0) continue;
+      this.#system.close(ok);
+      const signed = this.#system.identify(`${state}/scan`, true);
+      if (signed.errno !== 0 || signed.identity === scan) return state;
+    }
+    return closed;
+  }
+
+  /** States of living services whose definition is the working directory; only the one that is called so, if it is among them. */
+  #withDefinition(roots: readonly string[], key: string): readonly string[] {
+    const own = this.#system.identify(".", true).identity;
+    const states: string[] = [];
+    for (const root of roots) {
+      const names: string[] = [];
+      if (this.#system.list(root, names) < 0) continue;
+      names.sort();
+      for (const name of names) {
+        const state = `${root}/${name}`;
+        if (name.startsWith(".") || this.#system.identify(`${state}/definition`, true).identity !== own) continue;
+        if (!isListenedTo(this.#system, state)) continue;
+        if (name === key) return [state];
+        states.push(state);
+      }
+    }
+    return states;
+  }
+
+  #hasDead(roots: readonly string[], key: string): boolean {
+    return roots.some((root) => this.#system.stat(`${root}/${key}/ok`, true).errno === 0);
+  }
+}
+
+/** Whether a supervisor is there, and we may ask it. */
+export function isListenedTo(system: System, state: string): boolean {
   const ok = openOk(system, state);
   if (ok < 0) return false;
   system.close(ok);
@@ -47,7 +155,7 @@ export type IsRecord = (bytes: number) => boolean;
 export function readStatus(system: System, state: string, isRecord: IsRecord): Reading {
   const ok = openOk(system, state);
   if (ok < 0) {
-    if (ok === -ENXIO) return { status: undefined, trouble: { isGone: true, doing: "", errno: ENXIO } };
+    if (ok === -ENXIO) return { status: undefined, trouble: noSupervisor() };
     return inTrouble("unable to open supervise/ok", -ok);
   }
   system.close(ok);
@@ -70,17 +178,48 @@ export function openOk(system: System, state: string): number {
 /** Writes control bytes in one write; undefined: done. */
 export function tell(system: System, state: string, bytes: string): Trouble | undefined {
   const fd = system.open(`${state}/control`, openWrite + openNonblocking, 0);
-  if (fd === -ENXIO) return { isGone: true, doing: "", errno: ENXIO };
+  if (fd === -ENXIO) return noSupervisor();
   if (fd < 0) return { isGone: false, doing: "unable to open supervise/control", errno: -fd };
   const written = system.writeText(fd, bytes);
   system.close(fd);
   return written < 0 ? { isGone: false, doing: "unable to write to supervise/control", errno: -written } : undefined;
 }
 
-/** Whether there is no file `down`; negative: -errno, it cannot be told. */
-export function normallyUp(system: System): number {
+/** What the state directory says beyond its status record: only where there may be something. */
+export function readRemark(system: System, state: string, status: StatusRecord): Remark {
+  if (status.phase === "down" && status.pid === 0 && status.want === "u") {
+    return { waitsFor: readStart(system, `${state}/waits`, 1024).trim(), isRefused: false };
+  }
+  if (status.pid === 0 || status.want !== "d") return noRemark();
+  return { waitsFor: "", isRefused: readRefusal(system, state) !== "" };
+}
+
+/** Which refusal of a signal the state directory speaks of: another text for each; "": none. */
+export function readRefusal(system: System, state: string): string {
+  const { version } = system.identify(`${state}/stat`, true);
+  return readStart(system, `${state}/stat`, 80).includes("not permitted") ? version : "";
+}
+
+/** What counts like a file `down` in the service directory. */
+export function downMarkers(scanDirectory: string, name: string, state: string): readonly string[] {
+  const markers = [`${scanDirectory}/.${name}.down`];
+  if (isAbsolute(state)) markers.push(`${parentOf(state)}/${name}.down`);
+  return markers;
+}
+
+/**
+ * Whether nothing keeps the service, whose directory is the working directory, from starting: no file `down`, and none of
+ * these in its place; negative: -errno, it cannot be told.
+ */
+export function normallyUp(system: System, markers: readonly string[]): number {
   const { errno } = system.stat("down", true);
-  return errno === 0 ? 0 : errno === ENOENT ? 1 : -errno;
+  if (errno !== ENOENT) return errno === 0 ? 0 : -errno;
+  for (const marker of markers) if (system.stat(marker, true).errno === 0) return 0;
+  return 1;
+}
+
+export function noSupervisor(): Trouble {
+  return { isGone: true, doing: "", errno: ENXIO };
 }
 
 function inTrouble(doing: string, errno: number): Reading {

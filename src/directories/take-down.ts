@@ -4,7 +4,6 @@ import { shortStatusBytes, statusBytes } from "../core/supervise/status.ts";
 import type { System } from "../system/system.ts";
 import { StateWatch } from "./state-watch.ts";
 import type { Trouble } from "./supervised.ts";
-import { besideIt, readStatus, tell } from "./supervised.ts";
 import type { Visits } from "./visits.ts";
 
 /** How long a service is given to take up what it was told. */
@@ -30,7 +29,7 @@ export class TakeDown {
 
   /** Tells the service whose directory is the working directory to end. */
   tell(): Trouble | undefined {
-    return tell(this.#system, besideIt, this.#untilGone ? "dx" : "d");
+    return this.#visits.tell(this.#untilGone ? "dx" : "d");
   }
 
   awaitEnd(name: string, wasTold: boolean): Outcome {
@@ -51,7 +50,10 @@ export class TakeDown {
           }
           tellAt = now + moment;
         }
-        watch.await((outcome === "wants down" ? this.deadline : Math.min(this.deadline, tellAt)) - now);
+        watch.await(
+          this.#visits.state,
+          (outcome === "wants down" ? this.deadline : Math.min(this.deadline, tellAt)) - now,
+        );
       }
     } finally {
       watch.close();
@@ -60,7 +62,7 @@ export class TakeDown {
 
   #look(name: string): Outcome | "wants up" | "wants down" {
     if (!this.#visits.enter(name)) return "in trouble";
-    const { status, trouble } = readStatus(this.#system, besideIt, isRecord);
+    const { status, trouble } = this.#visits.read(isRecord);
     if (trouble?.isGone === true) return "gone";
     if (status === undefined) {
       this.#visits.failFor(name, trouble);
@@ -74,7 +76,7 @@ export class TakeDown {
   /** False: it could not be told. */
   kill(name: string): boolean {
     if (!this.#visits.enter(name)) return false;
-    const obstacle = tell(this.#system, besideIt, "k");
+    const obstacle = this.#visits.tell("k");
     if (obstacle !== undefined && !obstacle.isGone) {
       this.#visits.failFor(name, obstacle);
       return false;

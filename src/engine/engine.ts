@@ -4,7 +4,7 @@ import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
 import type { Supervisor } from "./supervisor.ts";
 
-/** Supervises until all of them are over. SIGTERM tells each of them to exit. */
+/** Supervises until all of them are over. SIGTERM tells each of them to exit, SIGHUP to look for its state directory. */
 export function supervise(system: System, supervisors: readonly Supervisor[]): void {
   let milliseconds = 0; // what ended before the first wait is heard at once
   for (;;) {
@@ -13,7 +13,10 @@ export function supervise(system: System, supervisors: readonly Supervisor[]): v
     for (const happening of awaitHappenings(system, { fds, milliseconds })) {
       switch (happening.kind) {
         case "signal":
-          for (const supervisor of supervisors) supervisor.terminate();
+          for (const supervisor of supervisors) {
+            if (happening.signal === "HUP") supervisor.checkState();
+            else supervisor.terminate();
+          }
           break;
         case "ended":
           // Nobody's: a child from before our exec, or of a process 1 or subreaper. It is reaped, and that is all.

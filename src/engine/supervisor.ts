@@ -9,15 +9,28 @@ import { isOver as isServiceOver, maxSteps, newService } from "../core/supervise
 import { sinceOf } from "../core/supervise/status.ts";
 import type { Deed, Supervision } from "../core/supervise/supervision.ts";
 import { isOver, react } from "../core/supervise/supervision.ts";
+import { EPERM } from "../core/text/errors.ts";
 import { describeFatal, describeWarning } from "../core/text/messages.ts";
+import { ownChild } from "../directories/own-program.ts";
 import { isLiving, readBootId, reopenPipe } from "../directories/processes.ts";
-import { hasControlScript, hasFinish, hasLogService, readStopSignal, startsDown } from "../directories/service.ts";
+import {
+  hasControlScript,
+  hasFinish,
+  hasLogService,
+  readSignalPrefix,
+  readStopSignal,
+  startsDown,
+} from "../directories/service.ts";
+import type { Sharing } from "../directories/sharing.ts";
+import { makeAbove } from "../directories/state-root.ts";
 import { SuperviseDirectory } from "../directories/supervise.ts";
 import { SystemError } from "../system/errors.ts";
 import type { Pipe, Polled, Spawned, SpawnPlan, SpawnStep, System } from "../system/system.ts";
 import { plainChild } from "../system/system.ts";
 
 const noSuchProcess = 3;
+/** Control byte: the environment of services has changed. */
+export const environmentByte = "e";
 
 /** A life shorter than this is followed by a rest. */
 const youngMilliseconds = 1000;
@@ -67,8 +80,21 @@ export class Setting {
   /** As in a SpawnPlan. */
   variables: readonly string[] = [];
   stopSignal: SignalName = "TERM";
-  /** Called before each start: what it sets here counts already. Answers whether it can be started. */
-  prepare: (() => boolean) | undefined = undefined;
+  /** Who may reach the state directories; undefined: they are in the service directory, or in memory. */
+  sharing: Sharing | undefined = undefined;
+  logSharing: Sharing | undefined = undefined;
+  /** Files outside the service directory that keep it down as its file `down` does. */
+  downMarkers: readonly string[] = [];
+  /** A service without log service is logged here by svlogd; "": it is not. */
+  builtInLog = "";
+  /** Names of variables that its start waits for; `prepare` says so. */
+  waits = "";
+  /** How often to look whether the state directories are still there; negative: when asked. */
+  checkMilliseconds = -1;
+  /** Called before each start of ./run or ./finish: what it sets here counts already. Answers whether it can be started. */
+  prepare: ((role: Role, phase: number) => boolean) | undefined = undefined;
+  /** Called when the state directories are looked for: it sets where they are now. Throws SystemError. */
+  locate: (() => void) | undefined = undefined;
   /** It is told when the state has changed, and keeps it; otherwise we keep it for a restart in place of our own. */
   changed: (() => void) | undefined = undefined;
   /** Told of every end of a ./run (as waitpid(2) has it; negative: unknown), answers whether it was the last. */
@@ -85,6 +111,7 @@ export class Setting {
   /** Nobody is told anything any more: who is told holds us, and would otherwise be held for ever. */
   forget(): void {
     this.prepare = undefined;
+    this.locate = undefined;
     this.changed = undefined;
     this.ended = undefined;
     this.say = undefined;
@@ -109,20 +136,28 @@ export class Supervisor {
   /** Told to end for good: nothing starts it any more. */
   #isFinal = false;
   #isKilled = false;
+  /** When to look for the state directories. */
+  #checkAt = never;
+  #stateComplaint = "";
+  /** The process that sends a signal in our place (0: none), the signal, and whom to. */
+  #senderPid = 0;
+  #sent: SignalName = "TERM";
+  #sentTo: Role = "service";
 
   constructor(system: System, program: string, setting: Setting) {
     this.#system = system;
     this.#program = program;
     this.#setting = setting;
     const warn = (text: string, errno: number): void => this.#warn(text, errno);
-    const { base, state, logState } = setting;
+    const { base, state, logState, sharing, logSharing } = setting;
     const now = system.now();
-    this.#main = new Child("service", new SuperviseDirectory(system, state, nameOf(state, base), warn));
-    const service = newService("service", startsDown(system, base) ? "down" : "up", now);
+    this.#main = new Child("service", new SuperviseDirectory(system, state, nameOf(state, base), warn, sharing));
+    const isDown = startsDown(system, base) || setting.downMarkers.some((path) => system.stat(path, true).errno === 0);
+    const service = newService("service", isDown ? "down" : "up", now);
     let log: Child | undefined;
     let logService: Service | undefined;
-    if (hasLogService(system, base, warn)) {
-      log = new Child("log", new SuperviseDirectory(system, logState, nameOf(logState, base), warn));
+    if (setting.builtInLog !== "" || hasLogService(system, base, warn)) {
+      log = new Child("log", new SuperviseDirectory(system, logState, nameOf(logState, base), warn, logSharing));
       logService = newService("log", startsDown(system, `${base}log/`) ? "down" : "up", now);
     }
     this.#log = log;
@@ -152,7 +187,12 @@ export class Supervisor {
     }
     for (const child of this.#children) child.directory.openOk();
     for (const child of this.#children) child.directory.keep();
+    this.#checkLater();
     this.#keep();
+  }
+  #checkLater(): void {
+    const { checkMilliseconds } = this.#setting;
+    if (checkMilliseconds >= 0) this.#checkAt = this.#system.monotonic() + checkMilliseconds;
   }
 
   /** Starts what is wanted: the log service first. */
@@ -184,6 +224,7 @@ export class Supervisor {
   /** When `onTime` is next due (monotonic clock, milliseconds); negative: never. */
   get due(): number {
     let due = this.#scriptUntil;
+    if (this.#checkAt >= 0 && (due < 0 || this.#checkAt < due)) due = this.#checkAt;
     for (const child of this.#children) {
       for (const time of [child.restUntil, child.publishAt, child.askUntil]) {
         if (time >= 0 && (due < 0 || time < due)) due = time;
@@ -193,6 +234,7 @@ export class Supervisor {
   }
 
   onTime(now: number): void {
+    if (this.#checkAt >= 0 && now >= this.#checkAt) this.checkState();
     if (this.#scriptUntil >= 0 && now >= this.#scriptUntil) {
       this.#warn(`control/${this.#state.service.script} takes too long, killed.`, 0);
       this.#scriptUntil = never;
@@ -232,6 +274,11 @@ export class Supervisor {
       this.hear("service", { kind: "scripted", worked: waitStatus === 0 });
       return true;
     }
+    if (pid === this.#senderPid) {
+      this.#senderPid = 0;
+      if (waitStatus !== 0) this.hear(this.#sentTo, { kind: "refused", signal: this.#sent, isForbidden: true });
+      return true;
+    }
     for (const child of this.#children) {
       if (pid !== this.#serviceOf(child).pid) continue;
       if (child.pidfd >= 0) {
@@ -244,6 +291,31 @@ export class Supervisor {
       return true;
     }
     return false;
+  }
+
+  /** Looks whether the state directories are still those that we hold, and makes them anew if they are not. */
+  checkState(): void {
+    const again = this.#setting.checkMilliseconds;
+    this.#checkAt = again < 0 ? never : this.#system.monotonic() + again;
+    if (this.#children.every((child) => child.directory.isWhole)) return;
+    const setting = this.#setting;
+    try {
+      setting.locate?.();
+      for (const child of this.#children) {
+        const state = child.role === "log" ? setting.logState : setting.state;
+        if (!child.directory.isWhole) child.directory.renew(state, nameOf(state, setting.base));
+      }
+    } catch (error: unknown) {
+      if (!(error instanceof SystemError)) throw error;
+      if (this.#stateComplaint !== error.message) this.#warn(error.message, 0);
+      this.#stateComplaint = error.message;
+      this.#checkAt = this.#system.monotonic() + publishMilliseconds;
+      return;
+    }
+    this.#stateComplaint = "";
+    this.#writeSupervisor(readBootId(this.#system));
+    for (const child of this.#children) this.#publish(child, true);
+    this.#keep();
   }
 
   /** The last word: state files that could not be written so far. */
@@ -354,8 +426,16 @@ export class Supervisor {
     const length = this.#system.read(child.directory.control, bytes);
     for (let i = 0; i < length; i++) {
       const byte = String.fromCharCode(bytes[i] ?? 0);
+      if (byte === environmentByte) this.#tryAgain();
       if (!this.#isFinal || !"udo".includes(byte)) this.#hearControl(child.role, byte);
     }
+  }
+
+  /** What the service waits for may be there now. */
+  #tryAgain(): void {
+    if (this.#setting.waits === "" || this.#main.restUntil < 0) return;
+    this.#main.restUntil = never;
+    this.hear("service", { kind: "rested" });
   }
 
   #do(deed: Deed): void {
@@ -396,15 +476,20 @@ export class Supervisor {
 
   #start(child: Child, argv: readonly string[], phase: number): void {
     const isLog = child.role === "log";
-    if (this.#setting.prepare?.() === false) {
+    const isReady = this.#setting.prepare?.(child.role, phase) !== false;
+    if (!isLog) child.directory.publishWaits(this.#setting.waits);
+    if (!isReady) {
       this.hear(child.role, { kind: "unstartable" });
       return;
     }
+    const isBuiltIn = isLog && this.#setting.builtInLog !== "";
+    const plan = isBuiltIn ? this.#builtInLog() : this.#plan(argv);
     const spawned = this.#system.spawn({
-      ...this.#plan(argv),
+      ...plan,
       stdin: isLog ? this.#pipe.read : this.#setting.stdin,
       stdout: isLog || this.#log === undefined ? this.#setting.stdout : this.#pipe.write,
-      directory: isLog ? `${this.#setting.base}log` : this.#setting.base,
+      stderr: isLog ? this.#setting.stderr : plan.stderr,
+      directory: isLog && !isBuiltIn ? `${this.#setting.base}log` : this.#setting.base,
       record: child.directory.record,
       phase,
     });
@@ -437,14 +522,20 @@ export class Supervisor {
   }
 
   #plan(argv: readonly string[]): SpawnPlan {
-    const { base, inOwnSessions, stderr, variables } = this.#setting;
+    const { base, inOwnSessions, stderr, variables, builtInLog } = this.#setting;
     return {
       ...plainChild(argv[0] ?? "", argv, childExitCode),
       directory: base,
       newSession: inOwnSessions,
-      stderr,
+      stderr: builtInLog === "" ? stderr : this.#pipe.write,
       variables,
     };
+  }
+  #builtInLog(): SpawnPlan {
+    const { builtInLog, inOwnSessions } = this.#setting;
+    makeAbove(this.#system, `${builtInLog}/current`);
+    const own = ownChild(this.#system, "svlogd", ["svlogd", "-tt", builtInLog], childExitCode);
+    return { ...own, newSession: inOwnSessions, variables: this.#setting.variables };
   }
 
   /** Says for a child why it did not get as far as its program. */
@@ -458,9 +549,35 @@ export class Supervisor {
     const number = numberOf(signal);
     const result = child.pidfd >= 0 ? this.#system.pidfdKill(child.pidfd, number) : this.#system.kill(pid, number);
     if (result >= 0 || result === -noSuchProcess) return; // ended a moment ago: that is heard next
+    const isForbidden = result === -EPERM;
+    if (isForbidden && this.#sendByOther(child.role, signal, pid)) return;
     const name = child.role === "log" ? "./log/run" : "./run";
-    this.#warn(`unable to send SIG${signal} to ${name} (pid ${pid})`, -result);
-    this.hear(child.role, { kind: "refused", signal });
+    if (isForbidden) this.#warn(`unable to signal pid ${pid}`, EPERM);
+    else this.#warn(`unable to send SIG${signal} to ${name} (pid ${pid})`, -result);
+    // At once: that it got the signal is not to be published.
+    const { next } = react(this.#state, child.role, { kind: "refused", signal, isForbidden });
+    this.#state = next;
+    this.#publish(child, true);
+  }
+
+  /** The service has become another user, and its file `signal-with` says who may signal it: whether that is so. */
+  #sendByOther(role: Role, signal: SignalName, pid: number): boolean {
+    const prefix = role === "service" ? readSignalPrefix(this.#system, this.#setting.base) : [];
+    const first = prefix[0];
+    if (first === undefined) return false;
+    const spawned = this.#system.spawn({
+      ...this.#plan([...prefix, "kill", `-${signal}`, `${pid}`]),
+      program: first,
+      searchPath: true,
+    });
+    if (spawned.pid < 0 || spawned.errno !== 0) {
+      this.#warn(`unable to run ${first}`, spawned.pid < 0 ? -spawned.pid : spawned.errno);
+      return false;
+    }
+    this.#senderPid = spawned.pid;
+    this.#sent = signal;
+    this.#sentTo = role;
+    return true;
   }
 
   #end(child: Child, waitStatus: number): void {
@@ -649,6 +766,7 @@ export class Supervisor {
       index += 3;
     }
     if (this.#scriptPid > 0 && this.#isGone(this.#scriptPid)) this.onEnded(this.#scriptPid, -1);
+    this.#checkLater();
     return true;
   }
 

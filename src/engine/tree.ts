@@ -6,12 +6,13 @@ import { optionVariables } from "../core/container/options.ts";
 import type { ServiceFact } from "../core/container/report.ts";
 import type { Entry } from "../core/supervise/scan.ts";
 import type { Role } from "../core/supervise/service.ts";
+import { serviceVariables } from "../core/supervise/variables.ts";
 import { ENOENT } from "../core/text/errors.ts";
 import { decodeFields, encodeFields } from "../core/text/fields.ts";
 import { describeWarning } from "../core/text/messages.ts";
 import { listEnvironment } from "../directories/environment.ts";
 import { ScanDirectory } from "../directories/scan.ts";
-import { StatePlaces } from "../directories/state-root.ts";
+import { ContainerPlaces } from "../directories/state-root.ts";
 import { SystemError } from "../system/errors.ts";
 import type { Polled, System } from "../system/system.ts";
 import { openRead } from "../system/system.ts";
@@ -101,7 +102,7 @@ export class Tree {
   readonly #scanDirectory: ScanDirectory;
   /** What services read where a command has the standard input. */
   readonly #nowhere: number;
-  readonly places: StatePlaces;
+  readonly places: ContainerPlaces;
   #services: TreeService[] = [];
   /** A service is left alone for the moment it may still be copied in. */
   isSettling = false;
@@ -119,7 +120,7 @@ export class Tree {
     this.#owner = owner;
     this.#output = output;
     this.#nowhere = options.hasCommand ? system.open("/dev/null", openRead, 0) : -1;
-    this.places = new StatePlaces(system, options.directory);
+    this.places = new ContainerPlaces(system, options.directory);
     const complain = (text: string, errno: number): void => this.#complain(text, errno);
     this.#scanDirectory = new ScanDirectory(system, options.directory, origin, complain);
   }
@@ -134,7 +135,7 @@ export class Tree {
     if (this.#isStopping) return;
     const identities = new Set<string>();
     for (const service of this.#services) identities.add(service.identity);
-    const scan = this.#scanDirectory.scan(identities);
+    const scan = this.#scanDirectory.scan(identities, false);
     this.#pollAt = this.#scanDirectory.needsPolling ? now + pollMilliseconds : -1;
     this.isSettling = scan.againMilliseconds >= 0;
     if (this.isSettling) this.#scanAt = now + scan.againMilliseconds;
@@ -199,7 +200,7 @@ export class Tree {
       this.#owner.hasChanged();
     };
     setting.ended = (role, waitStatus) => this.#hearEnd(service, role, waitStatus);
-    setting.prepare = () => this.#prepare(service);
+    setting.prepare = (_role, _phase) => this.#prepare(service);
   }
 
   /** Before each start: its environment. Without all of that it is not to be started. */
@@ -210,9 +211,8 @@ export class Tree {
       variables.push("");
       variables.push(`PATH=${this.#system.environment("PATH") ?? defaultPath}`);
     } else for (const name of optionVariables()) variables.push(name);
-    variables.push(`SV_NAME=${service.name}`);
-    if (setting.state !== "") variables.push(`SV_STATE=${setting.state}`);
-    variables.push(`SV_LOGDIR=/var/log/sv/${service.name}`);
+    const logDirectory = `/var/log/sv/${service.name}`;
+    for (const entry of serviceVariables(service.name, setting.state, logDirectory)) variables.push(entry);
     const directory = `${setting.base}env`;
     if (this.#system.stat(directory, true).kind === "directory") {
       try {

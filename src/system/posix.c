@@ -287,9 +287,11 @@ double posix_write_at(double fd, const uint8_t *bytes, size_t bytes_length, doub
 }
 
 /* Which step of a replacement failed is added to -errno in thousands; a short write is errno 0 of step 2. */
-static double replace(const char *temporary, const char *path, const void *bytes, size_t length) {
-  int fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+static double replace(const char *temporary, const char *path, const void *bytes, size_t length, double mode) {
+  if (!IN_RANGE(mode, 0, 0777)) return -(1000.0 + EINVAL);
+  int fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, (mode_t)mode);
   if (fd < 0) return -(1000.0 + errno);
+  if (mode != 0644) fchmod(fd, (mode_t)mode); /* for a group, whatever the umask says */
   ssize_t written = write(fd, bytes, length);
   int why = errno;
   close(fd);
@@ -299,21 +301,21 @@ static double replace(const char *temporary, const char *path, const void *bytes
 }
 
 double posix_replace(const uint8_t *temporary, size_t temporary_length, const uint8_t *path, size_t path_length,
-                     const uint8_t *bytes, size_t bytes_length) {
+                     const uint8_t *bytes, size_t bytes_length, double mode) {
   arena_clear();
   TEXT(temporary);
   TEXT(path);
-  return replace(temporary_text, path_text, bytes, bytes_length);
+  return replace(temporary_text, path_text, bytes, bytes_length, mode);
 }
 
 double posix_replace_text(const uint8_t *temporary, size_t temporary_length, const uint8_t *path, size_t path_length,
-                          const uint8_t *text, size_t text_length) {
+                          const uint8_t *text, size_t text_length, double mode) {
   size_t length;
   arena_clear();
   TEXT(temporary);
   TEXT(path);
   char *content = content_of(text, text_length, &length);
-  return content ? replace(temporary_text, path_text, content, length) : -(double)errno;
+  return content ? replace(temporary_text, path_text, content, length, mode) : -(double)errno;
 }
 
 /* The kernel's struct statx; musl's headers have none. */
@@ -388,6 +390,14 @@ double posix_chmod_fd(double fd, double mode) {
   return IS_FD(fd) && IN_RANGE(mode, 0, 07777) ? result(fchmod((int)fd, (mode_t)mode)) : -EINVAL;
 }
 
+/* -1: that is left alone. Links are not followed. */
+double posix_set_owner(const uint8_t *path, size_t path_length, double uid, double gid) {
+  if (!IN_RANGE(uid, -1, 4294967294.0) || !IN_RANGE(gid, -1, 4294967294.0)) return -EINVAL;
+  arena_clear();
+  TEXT(path);
+  return result(lchown(path_text, uid < 0 ? (uid_t)-1 : (uid_t)uid, gid < 0 ? (gid_t)-1 : (gid_t)gid));
+}
+
 double posix_truncate(double fd, double bytes) {
   return IS_FD(fd) && IN_RANGE(bytes, 0, 1e15) ? result(ftruncate((int)fd, (off_t)bytes)) : -EINVAL;
 }
@@ -419,6 +429,10 @@ double posix_readlink(const uint8_t *path, size_t path_length, const uint8_t *in
   return result(readlink(path_text, (char *)into, into_length));
 }
 
+double posix_current_directory(const uint8_t *into, size_t into_length) {
+  return getcwd((char *)into, into_length) ? (double)strlen((const char *)into) : -(double)errno;
+}
+
 double posix_symlink(const uint8_t *target, size_t target_length, const uint8_t *path, size_t path_length) {
   arena_clear();
   TEXT(target);
@@ -445,6 +459,12 @@ double posix_unlink(const uint8_t *path, size_t path_length) {
   arena_clear();
   TEXT(path);
   return result(unlink(path_text));
+}
+
+double posix_rmdir(const uint8_t *path, size_t path_length) {
+  arena_clear();
+  TEXT(path);
+  return result(rmdir(path_text));
 }
 
 double posix_chdir(const uint8_t *path, size_t path_length) {
@@ -1569,10 +1589,11 @@ static void count_call(void) {
 COUNTED(posix_keep, (const uint8_t *t, size_t n), (t, n))
 COUNTED(posix_keep_fd, (double fd, double on), (fd, on))
 COUNTED(posix_spawn_run, (const uint8_t *t, size_t n), (t, n))
-COUNTED(posix_replace, (const uint8_t *t, size_t n, const uint8_t *p, size_t m, const uint8_t *b, size_t l),
-        (t, n, p, m, b, l))
-COUNTED(posix_replace_text, (const uint8_t *t, size_t n, const uint8_t *p, size_t m, const uint8_t *b, size_t l),
-        (t, n, p, m, b, l))
+COUNTED(posix_replace, (const uint8_t *t, size_t n, const uint8_t *p, size_t m, const uint8_t *b, size_t l, double o),
+        (t, n, p, m, b, l, o))
+COUNTED(posix_replace_text,
+        (const uint8_t *t, size_t n, const uint8_t *p, size_t m, const uint8_t *b, size_t l, double o),
+        (t, n, p, m, b, l, o))
 COUNTED(posix_read, (double fd, const uint8_t *b, size_t n, double from, double to), (fd, b, n, from, to))
 COUNTED(posix_kill, (double pid, double signal), (pid, signal))
 COUNTED(posix_reap, (const uint8_t *b, size_t n), (b, n))

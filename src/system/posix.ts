@@ -21,6 +21,7 @@ import {
   posix_connect,
   posix_constant,
   posix_copy_lines,
+  posix_current_directory,
   posix_directory_close,
   posix_directory_next,
   posix_directory_open,
@@ -87,11 +88,13 @@ import {
   posix_replace,
   posix_replace_text,
   posix_reserve,
+  posix_rmdir,
   posix_send_datagram,
   posix_session,
   posix_set_gid,
   posix_set_groups,
   posix_set_nonblocking,
+  posix_set_owner,
   posix_set_uid,
   posix_signals_taken,
   posix_signals_watch,
@@ -235,11 +238,11 @@ export class PosixSystem extends System {
   override writeAt(fd: number, bytes: Uint8Array, offset: number): number {
     return posix_write_at(fd, bytes, offset);
   }
-  override replace(temporary: string, path: string, bytes: Uint8Array): number {
-    return posix_replace(temporary, path, bytes);
+  override replace(temporary: string, path: string, bytes: Uint8Array, mode: number): number {
+    return posix_replace(temporary, path, bytes, mode);
   }
-  override replaceText(temporary: string, path: string, text: string): number {
-    return posix_replace_text(temporary, path, text);
+  override replaceText(temporary: string, path: string, text: string, mode: number): number {
+    return posix_replace_text(temporary, path, text, mode);
   }
   override stat(path: string, follow: boolean): FileStat {
     return decodeStat(posix_stat(path, follow ? 1 : 0, this.#room), this.#room);
@@ -252,6 +255,9 @@ export class PosixSystem extends System {
   }
   override chmodFd(fd: number, mode: number): number {
     return posix_chmod_fd(fd, mode);
+  }
+  override setOwner(path: string, uid: number, gid: number): number {
+    return posix_set_owner(path, uid, gid);
   }
   override truncate(fd: number, bytes: number): number {
     return posix_truncate(fd, bytes);
@@ -283,6 +289,11 @@ export class PosixSystem extends System {
     }
     return length < 0 ? { errno: -length, text: "" } : { errno: 0, text: textAt(bytes, 0, length) };
   }
+  override currentDirectory(): Text {
+    const bytes = new Uint8Array(4096);
+    const length = posix_current_directory(bytes);
+    return length < 0 ? { errno: -length, text: "" } : { errno: 0, text: textAt(bytes, 0, length) };
+  }
   override symlink(target: string, path: string): number {
     return posix_symlink(target, path);
   }
@@ -294,6 +305,9 @@ export class PosixSystem extends System {
   }
   override unlink(path: string): number {
     return posix_unlink(path);
+  }
+  override rmdir(path: string): number {
+    return posix_rmdir(path);
   }
   override chdir(path: string): number {
     return posix_chdir(path);

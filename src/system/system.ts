@@ -237,13 +237,15 @@ export abstract class System {
    * Writes `bytes` to `temporary`, renames it to `path`. 0, or -errno with 1000 × the step added: 1 open, 2 write (errno
    * 0: short; the temporary file is removed), 3 rename.
    */
-  abstract replace(temporary: string, path: string, bytes: Uint8Array): number;
-  abstract replaceText(temporary: string, path: string, text: string): number;
+  abstract replace(temporary: string, path: string, bytes: Uint8Array, mode: number): number;
+  abstract replaceText(temporary: string, path: string, text: string, mode: number): number;
   abstract stat(path: string, follow: boolean): FileStat;
   abstract statFd(fd: number): FileStat;
   /** Follows links. */
   abstract chmod(path: string, mode: number): number;
   abstract chmodFd(fd: number, mode: number): number;
+  /** Negative: that is left alone. Links are not followed. */
+  abstract setOwner(path: string, uid: number, gid: number): number;
   abstract truncate(fd: number, bytes: number): number;
   /** Waits until the file is on the disk. */
   abstract sync(fd: number): number;
@@ -254,11 +256,14 @@ export abstract class System {
   abstract mkdir(path: string, mode: number): number;
   abstract mkfifo(path: string, mode: number): number;
   abstract readlink(path: string): Text;
+  /** Absolute path of the working directory, without links. */
+  abstract currentDirectory(): Text;
   abstract symlink(target: string, path: string): number;
   abstract rename(from: string, to: string): number;
   /** The two change places in one step; -errno where the file system cannot. */
   abstract exchange(one: string, other: string): number;
   abstract unlink(path: string): number;
+  abstract rmdir(path: string): number;
   abstract chdir(path: string): number;
   abstract fchdir(fd: number): number;
   /** Fills `into` with the names in a directory ("." and ".." included); 0 or -errno. */

@@ -76,7 +76,7 @@ suite("the in-memory machine", () => {
     machine.maxProcesses = 0;
     assert.equal(machine.spawn(plan("/p")).pid, -11);
     machine.isDiskFull = true;
-    assert.equal(machine.replaceText("/x.new", "/x", "text"), -(2000 + 28));
+    assert.equal(machine.replaceText("/x.new", "/x", "text", 0o644), -(2000 + 28));
     assert.ok(!machine.exists("/x"));
   });
 

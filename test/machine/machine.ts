@@ -612,10 +612,10 @@ export class Machine extends System {
     file.node.content = old.slice(0, offset) + text + old.slice(offset + text.length);
     return bytes.length;
   }
-  override replace(temporary: string, path: string, bytes: Uint8Array): number {
-    return this.replaceText(temporary, path, String.fromCharCode(...bytes));
+  override replace(temporary: string, path: string, bytes: Uint8Array, mode: number): number {
+    return this.replaceText(temporary, path, String.fromCharCode(...bytes), mode);
   }
-  override replaceText(temporary: string, path: string, text: string): number {
+  override replaceText(temporary: string, path: string, text: string, mode: number): number {
     const fault = this.#fault(`replace ${path}`);
     if (fault !== 0) return -(((this.calls % 3) + 1) * 1000 + fault);
     const from = this.#resolve(temporary, true);
@@ -623,7 +623,7 @@ export class Machine extends System {
     if (typeof from === "number" || typeof to === "number") return -(1000 + ENOENT);
     if (!this.#root.has(from.slice(0, from.lastIndexOf("/")) || "/")) return -(1000 + ENOENT);
     if (this.isDiskFull && text !== "") return -(2000 + ENOSPC);
-    const node = this.#make("file", 0o644);
+    const node = this.#make("file", mode);
     node.content = text;
     if (this.#root.get(to)?.kind === "directory") return -(3000 + EISDIR);
     this.#root.set(to, node);
@@ -654,6 +654,14 @@ export class Machine extends System {
     return this.#change("fchmod", fd, (node) => {
       node.mode = mode;
     });
+  }
+  override setOwner(path: string, uid: number, _gid: number): number {
+    const fault = this.#fault(`chown ${path}`);
+    if (fault !== 0) return -fault;
+    const node = this.#find(path, false);
+    if (typeof node === "number") return node;
+    if (uid >= 0) node.uid = uid;
+    return 0;
   }
   override truncate(fd: number, bytes: number): number {
     return this.#change("ftruncate", fd, (node) => {
@@ -711,6 +719,10 @@ export class Machine extends System {
     this.#root.set(resolved, this.#make(kind, mode));
     return 0;
   }
+  override currentDirectory(): Text {
+    const fault = this.#fault("getcwd");
+    return fault !== 0 ? { errno: fault, text: "" } : { errno: 0, text: this.#cwd === "" ? "/" : this.#cwd };
+  }
   override readlink(path: string): Text {
     const node = this.#find(path, false);
     if (typeof node === "number") return { errno: -node, text: "" };
@@ -754,6 +766,9 @@ export class Machine extends System {
     for (const [name, node] of kept[1] ?? []) this.#root.set(`${paths[0]}${name}`, node);
     for (const [name, node] of kept[0] ?? []) this.#root.set(`${paths[1]}${name}`, node);
     return 0;
+  }
+  override rmdir(path: string): number {
+    return this.unlink(path);
   }
   override unlink(path: string): number {
     const fault = this.#fault(`unlink ${path}`);

@@ -42,7 +42,7 @@ import { describeSignal, parseStopSignal, signalNumber } from "../../src/core/pr
 import { encodeLogout, isLoginOn, markLogout, utmpBytes } from "../../src/core/process/utmp.ts";
 import { decodeService, encodeService } from "../../src/core/supervise/handover.ts";
 import { decodeRecord, encodeSupervisor, recordBytes, startTicksOf } from "../../src/core/supervise/record.ts";
-import { describeMembers, describeState, quote } from "../../src/core/supervise/report.ts";
+import { describeMembers, describeState, noRemark, quote } from "../../src/core/supervise/report.ts";
 import { isStatusWord, judge, mustSend, parseRequest } from "../../src/core/supervise/requests.ts";
 import type { Entry, Known } from "../../src/core/supervise/scan.ts";
 import { planScan } from "../../src/core/supervise/scan.ts";
@@ -140,7 +140,7 @@ function live(steps: number): void {
       digest.add(describeStat(service));
       const status = decodeStatus(encodeStatus(service));
       if (status === undefined) console.log("status is lost");
-      else digest.add(describeState("web", status, dice.roll(2) === 0, 1700001000));
+      else digest.add(describeState("web", status, dice.roll(2) === 0, 1700001000, noRemark()));
     }
     if (step % Math.floor(steps / 10) === 0) console.log(step, encodeService(state.service));
   }
@@ -202,20 +202,27 @@ function scans(): void {
   let known: readonly Known[] = [];
   for (let round = 0; round < 2000; round++) {
     const found: Entry[] = [];
-    for (let i = dice.roll(12); i > 0; i--) found.push({ name: `n${dice.roll(30)}`, identity: `${dice.roll(15)}` });
+    for (let i = dice.roll(12); i > 0; i--) {
+      const name = `n${dice.roll(30)}`;
+      const identity = `${dice.roll(15)}`;
+      found.push({ name, key: round < 1000 ? identity : name, identity });
+    }
     const plan = planScan(known, found, round * 300);
-    digest.add(`${plan.start.map((one) => one.name).join()} ${plan.stop.map((one) => one.name).join()} ${plan.due}`);
+    digest.add(
+      `${plan.start.map((one) => one.name).join()} ${plan.stop.map((one) => one.name).join()} ${plan.due} ${plan.replaced.length}`,
+    );
     const next: Known[] = [];
     for (const one of plan.keep) {
       next.push({
         name: one.name,
+        key: one.key,
         identity: one.identity,
         pid: dice.roll(4) === 0 ? 0 : one.pid,
         startedAt: one.startedAt,
       });
     }
     for (const one of plan.start)
-      next.push({ name: one.name, identity: one.identity, pid: round + 1, startedAt: round * 300 });
+      next.push({ name: one.name, key: one.key, identity: one.identity, pid: round + 1, startedAt: round * 300 });
     known = next;
   }
   console.log(`scans digest ${digest.value}, ${known.length} known`);

@@ -4,7 +4,7 @@ import { signalNamed } from "../process/signals.ts";
 import type { Phase, Role, Service, Step, Want } from "./service.ts";
 
 export function encodeService(service: Service): string {
-  const flags = [service.paused, service.gotTerm, service.once, service.resting, service.held];
+  const flags = [service.paused, service.gotTerm, service.once, service.resting, service.held, service.refused];
   return [
     service.role,
     service.phase,
@@ -47,6 +47,7 @@ export function decodeService(line: string): Service | undefined {
     once: flags.charAt(2) === "1",
     resting: flags.charAt(3) === "1",
     held: flags.charAt(4) === "1",
+    refused: flags.charAt(5) === "1",
     // Starting is a call, and no call survives.
     starting: false,
     since: { seconds: numberAt(words, 5), nanoseconds: numberAt(words, 6) },

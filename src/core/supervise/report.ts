@@ -4,15 +4,33 @@ import { isUtf8 } from "../text/utf8.ts";
 import type { StatusRecord } from "./status.ts";
 import { describeAge, sinceOf } from "./status.ts";
 
+/** What a status record has no room for. */
+export interface Remark {
+  /** Names of the variables without which it is not started; "": none. */
+  readonly waitsFor: string;
+  /** Its supervisor may not signal it. */
+  readonly isRefused: boolean;
+}
+
+export function noRemark(): Remark {
+  return { waitsFor: "", isRefused: false };
+}
+
 /**
  * `run: web: (pid 42) 9s, want down, got TERM`, without newline.
  * @param isNormallyUp there is no file `down`
  */
-export function describeState(name: string, status: StatusRecord, isNormallyUp: boolean, nowSeconds: number): string {
+export function describeState(
+  name: string,
+  status: StatusRecord,
+  isNormallyUp: boolean,
+  nowSeconds: number,
+  remark: Remark,
+): string {
   let line = status.phase === undefined ? "" : `${status.phase}: `;
   line += `${name}: `;
   if (status.phase !== "down") line += `(pid ${status.pid}) `;
-  return `${line}${describeAge(status, nowSeconds)}s${describeFurther(status, isNormallyUp)}`;
+  return `${line}${describeAge(status, nowSeconds)}s${describeFurther(status, isNormallyUp, remark)}`;
 }
 
 /** The same as runsvstat(8) puts it: `web: run (pid 42) 9 seconds, want down, got TERM`. */
@@ -21,18 +39,20 @@ export function describeOldState(name: string, status: StatusRecord, isNormallyU
   if (status.pid === 0) line += "down ";
   else if (status.phase === "run" || status.phase === "finish") line += `${status.phase} (pid ${status.pid}) `;
   else line += `(pid ${status.pid}) `;
-  return `${line}${describeAge(status, now)} seconds${describeFurther(status, isNormallyUp)}`;
+  return `${line}${describeAge(status, now)} seconds${describeFurther(status, isNormallyUp, noRemark())}`;
 }
 
-function describeFurther(status: StatusRecord, isNormallyUp: boolean): string {
+function describeFurther(status: StatusRecord, isNormallyUp: boolean, remark: Remark): string {
   const hasProcess = status.pid !== 0;
   let line = "";
   if (hasProcess && !isNormallyUp) line += ", normally down";
   if (!hasProcess && isNormallyUp) line += ", normally up";
   if (hasProcess && status.paused) line += ", paused";
-  if (!hasProcess && status.want === "u") line += ", want up";
+  if (!hasProcess && remark.waitsFor !== "") line += `, waits for ${remark.waitsFor}`;
+  else if (!hasProcess && status.want === "u") line += ", want up";
   if (hasProcess && status.want === "d") line += ", want down";
   if (hasProcess && status.gotTerm) line += ", got TERM";
+  if (hasProcess && remark.isRefused) line += ", not permitted";
   return line;
 }
 

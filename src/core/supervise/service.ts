@@ -39,6 +39,8 @@ export interface Service {
   readonly pid: number;
   readonly paused: boolean;
   readonly gotTerm: boolean;
+  /** A signal to it was refused: it is another user's. */
+  readonly refused: boolean;
   /** Told to start once, not started yet. */
   readonly once: boolean;
   /** Not to be started before it has rested. */
@@ -91,7 +93,7 @@ export type Happening =
   /** The control script has ended, or there is none (worked: false). */
   | { readonly kind: "scripted"; readonly worked: boolean }
   /** The signal could not be sent. */
-  | { readonly kind: "refused"; readonly signal: SignalName }
+  | { readonly kind: "refused"; readonly signal: SignalName; readonly isForbidden: boolean }
   | { readonly kind: "rested" };
 
 export type Action =
@@ -178,6 +180,7 @@ export function newService(role: Role, want: Want, since: Timestamp): Service {
     pid: 0,
     paused: false,
     gotTerm: false,
+    refused: false,
     once: false,
     resting: false,
     held: false,
@@ -219,6 +222,7 @@ function learn(now: Service, happening: Happening, actions: Action[]): Service {
             starting: false,
             paused: false,
             gotTerm: false,
+            refused: false,
             once: false,
             since: happening.at,
           };
@@ -227,7 +231,7 @@ function learn(now: Service, happening: Happening, actions: Action[]): Service {
       // control/u has been run: only the start is to be tried again.
       return { ...now, starting: false, resting: true, steps: now.phase === "down" ? [{ kind: "start" }] : now.steps };
     case "ended": {
-      const gone: Service = { ...now, pid: 0, gotTerm: false };
+      const gone: Service = { ...now, pid: 0, gotTerm: false, refused: false };
       if (now.phase === "run" && happening.hasFinish) {
         actions.push({ kind: "publish" });
         return { ...gone, phase: "finish", exitCode: happening.exitCode, waitStatus: happening.waitStatus };
@@ -244,7 +248,12 @@ function learn(now: Service, happening: Happening, actions: Action[]): Service {
       return afterScript(now, happening.worked, actions);
     case "refused":
       actions.push({ kind: "publish" });
-      return { ...now, gotTerm: happening.signal === "TERM" ? false : now.gotTerm };
+      return {
+        ...now,
+        refused: happening.isForbidden,
+        gotTerm: happening.signal === "TERM" ? false : now.gotTerm,
+        paused: happening.signal === "STOP" ? false : now.paused,
+      };
     case "rested":
       return { ...now, resting: false };
   }
@@ -256,6 +265,10 @@ function obey(now: Service, byte: string, actions: Action[]): Service {
 
   const runs = now.phase === "run";
   let next = now;
+  if (now.refused && runs && (row.stops === true || (row.signal !== undefined && byte !== "c"))) {
+    next = { ...next, refused: false }; // it is tried again
+    actions.push({ kind: "publish" });
+  }
   if (row.want !== undefined) {
     // A log service whose pipe is closed is on its way out, whatever it is told.
     const want = now.role === "log" && now.want === "exit" ? "exit" : row.want;

@@ -102,5 +102,6 @@ export function describeStat(service: Service): string {
     if (service.want === "down") line += ", want down";
     if (service.want === "exit") line += ", want exit";
   }
+  if (service.refused) line += ", not permitted";
   return `${line}\n`;
 }

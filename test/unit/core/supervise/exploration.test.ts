@@ -75,7 +75,7 @@ function eventsOf(world: World, bytes: string, canFail: boolean): Event[] {
           add(role, ended, `ended ${young ? "young" : "old"} ${hasFinish ? "finish" : ""}`);
         }
       }
-      if (canFail) add(role, { kind: "refused", signal: "TERM" }, "refused");
+      if (canFail) add(role, { kind: "refused", signal: "TERM", isForbidden: true }, "refused");
     }
     if (world.rests[role]) add(role, { kind: "rested" }, "rested");
   }

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { describeMembers, describeState, describeTrouble, quote } from "../../../../src/core/supervise/report.ts";
+import {
+  describeMembers,
+  describeState,
+  describeTrouble,
+  noRemark,
+  quote,
+} from "../../../../src/core/supervise/report.ts";
 import type { StatusRecord } from "../../../../src/core/supervise/status.ts";
 
 const record = (fields: Partial<StatusRecord>): StatusRecord => ({
@@ -32,7 +38,19 @@ test("sv's line", () => {
     [{ phase: undefined }, true, "a: (pid 42) 9s"],
     [{ want: "other" }, true, "run: a: (pid 42) 9s"],
   ];
-  for (const [fields, isUp, line] of table) assert.equal(describeState("a", record(fields), isUp, 1009), line);
+  for (const [fields, isUp, line] of table)
+    assert.equal(describeState("a", record(fields), isUp, 1009, noRemark()), line);
+});
+
+test("says what the record has no room for", () => {
+  const waiting = { waitsFor: "DISPLAY", isRefused: false };
+  const down = describeState("a", record({ phase: "down", pid: 0 }), true, 1009, waiting);
+  assert.equal(down, "down: a: 9s, normally up, waits for DISPLAY");
+  const refused = { waitsFor: "", isRefused: true };
+  assert.equal(
+    describeState("a", record({ want: "d" }), true, 1009, refused),
+    "run: a: (pid 42) 9s, want down, not permitted",
+  );
 });
 
 suite("the JSON object", () => {

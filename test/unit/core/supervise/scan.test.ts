@@ -3,8 +3,14 @@ import { suite, test } from "node:test";
 import type { Entry, Known } from "../../../../src/core/supervise/scan.ts";
 import { planScan } from "../../../../src/core/supervise/scan.ts";
 
-const known = (name: string, pid: number, startedAt = 0): Known => ({ name, identity: `i-${name}`, pid, startedAt });
-const entry = (name: string, identity = `i-${name}`): Entry => ({ name, identity });
+const known = (name: string, pid: number, startedAt = 0): Known => ({
+  name,
+  key: `i-${name}`,
+  identity: `i-${name}`,
+  pid,
+  startedAt,
+});
+const entry = (name: string, identity = `i-${name}`): Entry => ({ name, key: identity, identity });
 const names = (list: readonly { readonly name: string }[]): string => list.map((one) => one.name).join(" ");
 
 suite("a scan", () => {
