@@ -48,7 +48,9 @@ export function namedStateRoot(system: System, scanDirectory: string): string {
   const variable = system.environment("SVRUNDIR") ?? "";
   if (isAbsolute(variable)) return variable;
   const link = system.readlink(`${scanDirectory}/.run`);
-  return link.errno === 0 && isAbsolute(link.text) ? link.text : "";
+  if (link.errno !== 0 || link.text === "") return "";
+  if (isAbsolute(link.text)) return link.text;
+  return `${isAbsolute(scanDirectory) ? "" : `${system.currentDirectory().text}/`}${scanDirectory}/${link.text}`;
 }
 
 /** What is used where none is named and the definition cannot be written to. Throws SystemError. */

@@ -1472,12 +1472,14 @@ static _Noreturn void recover(const char *why) {
   if (inside) _exit(111);
   inside = 1;
   int why_length = (int)strcspn(why, "\n");
-  const char *name = argument_count > 0 ? argument_list[0] : "runit-ts", *severity = guarded ? "warning" : "fatal",
-             *deed = guarded ? ", restarting in place" : "";
+  const char *name = argument_count > 0 ? argument_list[0] : "runit-ts";
+  /* what it is about: the first argument; behind options the last */
+  const char *subject = argument_count > 1 ? argument_list[*argument_list[1] == '-' ? argument_count - 1 : 1] : "";
+  const char *severity = guarded ? "warning" : "fatal", *deed = guarded ? ", restarting in place" : "";
   if (*guard_label) snprintf(state, sizeof state, "%s %s: %.*s%s.\n", guard_label, severity, why_length, why, deed);
   else
-    snprintf(state, sizeof state, "%.60s%s%.40s: %s: %.*s%s.\n", name, argument_count > 1 && guarded ? " " : "",
-             argument_count > 1 && guarded ? argument_list[1] : "", severity, why_length, why, deed);
+    snprintf(state, sizeof state, "%.60s%s%.40s: %s: %.*s%s.\n", name, *subject && guarded ? " " : "",
+             guarded ? subject : "", severity, why_length, why, deed);
   say(state); /* in one piece: a child may write there too */
   if (!guarded) _exit(111);
 

@@ -80,8 +80,8 @@ suite("a running service", () => {
     machine.refuses = (call) => (call === "kill 15" ? 1 : 0);
     machine.after(5000, () => machine.tell(control, "t"));
     assert.equal(play(machine), -1);
-    assert.match(machine.stderr, /warning: unable to send SIGTERM to \.\/run \(pid \d+\): permission denied\n/);
-    assert.equal(stat(machine), "run\n");
+    assert.match(machine.stderr, /warning: unable to signal pid \d+: permission denied\n/);
+    assert.equal(stat(machine), "run, not permitted\n");
   });
 
   test("killed while it ignores TERM, has its finish run once", () => {

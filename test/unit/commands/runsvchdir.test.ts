@@ -9,6 +9,8 @@ import type { Text } from "../../../src/system/system.ts";
 import { Killed, Machine } from "../../machine/machine.ts";
 
 const sets = "/etc/runit/runsvdir";
+/** Asks whether the directory is read-only; any other answer than that means nothing. */
+const probe = "unlink /etc/runit/runsvdir/.none";
 const links = ["current", "previous", "current.new", ".previous.new"];
 
 /** How it stands before the switch, which command switches, and the text of `current` afterwards. */
@@ -169,6 +171,7 @@ for (const one of switches) {
           scene.failAt = n;
           scene.failWith = errno;
           const end = scene.play(one.wanted);
+          if (scene.failed === probe) continue;
           const where = `call ${n}, ${scene.failed}: ${scene.state}`;
           assert.ok(end.endsWith(`: ${reason}`), `${where}: ${end}`);
           assert.equal(scene.stdout, "", where);
@@ -241,7 +244,9 @@ suite("current is a directory instead of a link", () => {
         const scene = sceneWithDirectory();
         if (isKilled) scene.killAt = n;
         else scene.failAt = n;
-        assert.match(scene.play("single"), isKilled ? /^killed$/ : /: input\/output error$/);
+        const end = scene.play("single");
+        if (scene.failed === probe && !isKilled) continue;
+        assert.match(end, isKilled ? /^killed$/ : /: input\/output error$/);
         const where = `call ${n}, ${scene.failed}: ${scene.state}`;
         assert.notEqual(placeOf(scene), "lost", where);
         assert.equal(scene.play("single"), "0", where);
