@@ -13,7 +13,7 @@ SERVICE_DIRECTORY ?= /etc/service/
 STOP_FLAG ?= /etc/runit/stopit
 REBOOT_FLAG ?= /etc/runit/reboot
 PROGRAMS := chpst envdir envuidgid pgrphack runit runit-container runit-init runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid softlimit \
-  sv svlogd svwaitdown svwaitup utmpset
+  sv sv-add sv-del sv-disable sv-enable sv-remove sv-user svlogd svwaitdown svwaitup utmpset
 
 # Under these names there are programs of daemontools, one of which (setlock) means the opposite: installed only if asked for.
 DAEMONTOOLS_NAMES := envdir envuidgid pgrphack setlock setuidgid softlimit

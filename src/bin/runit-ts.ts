@@ -17,9 +17,12 @@ import { setlock } from "../commands/setlock.ts";
 import { setuidgid } from "../commands/setuidgid.ts";
 import { softlimit } from "../commands/softlimit.ts";
 import { sv } from "../commands/sv.ts";
+import { svUser } from "../commands/sv-user.ts";
 import { svlogd } from "../commands/svlogd.ts";
 import { svwaitdown } from "../commands/svwaitdown.ts";
 import { svwaitup } from "../commands/svwaitup.ts";
+import { svAdd } from "../commands/user/add.ts";
+import { svRemove } from "../commands/user/remove.ts";
 import { utmpset } from "../commands/utmpset.ts";
 import { baseName, toolName } from "../core/process/names.ts";
 import { launch } from "../system/launch.ts";
@@ -29,7 +32,7 @@ import type { System } from "../system/system.ts";
 const self = "runit-ts";
 const programs =
   "chpst envdir envuidgid init pgrphack runit runit-container runit-init runsv runsvchdir runsvctrl runsvdir runsvstat setlock setuidgid " +
-  "softlimit sv svlogd svwaitdown svwaitup utmpset";
+  "softlimit sv sv-add sv-del sv-disable sv-enable sv-remove sv-user svlogd svwaitdown svwaitup utmpset";
 /** What chpst is too, by these names. */
 const chpstNames = "envdir envuidgid pgrphack setlock setuidgid softlimit";
 const longestChain = 40;
@@ -121,6 +124,15 @@ function run(program: string, args: readonly string[], system: System): number {
       return launch({ run: setuidgid, failure: 111 }, "chpst", args, system);
     case "softlimit":
       return launch({ run: softlimit, failure: 111 }, "chpst", args, system);
+    case "sv-add":
+    case "sv-enable":
+      return launch({ run: svAdd, failure: 111 }, "sv-add", args, system);
+    case "sv-remove":
+    case "sv-del":
+    case "sv-disable":
+      return launch({ run: svRemove, failure: 111 }, "sv-remove", args, system);
+    case "sv-user":
+      return launch({ run: svUser, failure: 111 }, "sv-user", args, system);
     case "svlogd":
       return launch({ run: svlogd, failure: 111 }, "svlogd", args, system);
     case "utmpset":

@@ -7,7 +7,7 @@ import type { ServiceFact } from "../core/container/report.ts";
 import { describeFact, findIllness, findUnreadiness, parseReport } from "../core/container/report.ts";
 import { parseOptions } from "../core/process/options.ts";
 import { isExecutable } from "../directories/boot.ts";
-import { ask } from "../directories/control-socket.ts";
+import { ask, placesInContainer } from "../directories/control-socket.ts";
 import { listEnvironment } from "../directories/environment.ts";
 import { SystemError } from "../system/errors.ts";
 import { awaitHappenings } from "../system/happenings.ts";
@@ -161,7 +161,7 @@ class Examination {
   /** All that is known of the services; false: nobody tells. */
   #ask(): boolean {
     for (;;) {
-      const answer = ask(this.#system, `report ${this.#facts.length}`, this.#until);
+      const answer = ask(this.#system, placesInContainer(this.#system), `report ${this.#facts.length}`, this.#until);
       const report = answer === undefined ? undefined : parseReport(answer);
       if (report === undefined) return false;
       this.#phase = report.phase;

@@ -4,7 +4,7 @@ import { ContainerOptions, letterOf, optionVariables, parseCode, setOption } fro
 import { describeVersion } from "../core/process/names.ts";
 import { parseOptions } from "../core/process/options.ts";
 import { fillStandardDescriptors } from "../directories/container.ts";
-import { ask } from "../directories/control-socket.ts";
+import { ask, placesInContainer } from "../directories/control-socket.ts";
 import { Container } from "../engine/container.ts";
 import type { System } from "../system/system.ts";
 import { health } from "./container-health.ts";
@@ -115,7 +115,7 @@ function stop(words: readonly string[], system: System): number {
     system.writeText(2, "usage: runit-container stop [CODE]\n");
     return misuse;
   }
-  const answer = ask(system, `stop ${code ?? -1}`, system.monotonic() + stopMilliseconds);
+  const answer = ask(system, placesInContainer(system), `stop ${code ?? -1}`, system.monotonic() + stopMilliseconds);
   if (answer === "ok") return 0;
   system.writeText(2, `runit-container: fatal: ${answer === undefined || answer === "" ? "nobody answers" : answer}\n`);
   return 1;

@@ -1,9 +1,9 @@
-// The local socket through which process 1 of a container is asked and told: one line, one answer. It stands in the state
-// root; where there is none, it has a name that is no file.
+// The local socket through which a supervisor is asked and told: one line, one answer.
 
 import { bytesOf, textAt } from "../core/text/bytes.ts";
 import { describeError, EADDRINUSE, EAGAIN } from "../core/text/errors.ts";
 import type { Polled, System } from "../system/system.ts";
+import { openDirectory, openRead } from "../system/system.ts";
 import { findStateRoot, listStateRoots } from "./state-root.ts";
 
 const maxQuestionBytes = 64;
@@ -11,11 +11,49 @@ const patienceMilliseconds = 5000;
 const pauseMilliseconds = 1000;
 const maxClients = 16;
 
-/** Where it is, with a state root and without. */
-function pathIn(system: System, root: string): string {
-  if (root !== "") return `${root}/.container`;
+/** The kernel takes no longer paths, in bytes. */
+const maxPathBytes = 100;
+
+/** Where it is: a file in a directory, or, with directory "", a name that is no file. */
+export interface SocketPlace {
+  readonly directory: string;
+  readonly name: string;
+}
+
+export function placeOf(directory: string, name: string): SocketPlace {
+  return { directory, name };
+}
+
+/** That of process 1 of a container: in its state root; "": there is none. */
+function inContainer(system: System, root: string): SocketPlace {
+  if (root !== "") return placeOf(root, ".container");
   // Not of this network, which containers may share, but of these mounts.
-  return `@runit-container ${system.readlink("/proc/self/ns/mnt").text}`;
+  return placeOf("", `@runit-container ${system.readlink("/proc/self/ns/mnt").text}`);
+}
+
+/** The place where we listen as process 1 of a container, and those where we look for it. */
+export function placeInContainer(system: System): SocketPlace {
+  return inContainer(system, findStateRoot(system)); // not one that the service directory names: who asks does not know that
+}
+export function placesInContainer(system: System): readonly SocketPlace[] {
+  return [...listStateRoots(system), ""].map((root) => inContainer(system, root));
+}
+
+function pathOf({ directory, name }: SocketPlace): string {
+  return directory === "" ? name : `${directory}/${name}`;
+}
+
+/** A descriptor, or -errno. Where the path is too long, it is done from within the directory. */
+function openSocket(system: System, place: SocketPlace, listens: boolean): number {
+  const path = pathOf(place);
+  if (path.length <= maxPathBytes) return listens ? system.listen(path) : system.connect(path);
+  const origin = system.open(".", openRead + openDirectory, 0);
+  if (origin < 0) return origin;
+  const entered = system.chdir(place.directory);
+  const fd = entered < 0 ? entered : listens ? system.listen(place.name) : system.connect(place.name);
+  system.fchdir(origin);
+  system.close(origin);
+  return fd;
 }
 
 export interface Question {
@@ -33,34 +71,32 @@ interface Client {
 
 export class ControlSocket {
   readonly #system: System;
-  readonly #root: string;
-  readonly #path: string;
+  readonly #place: SocketPlace;
   #fd = -1;
   #clients: Client[] = [];
   /** When it is listened to again (monotonic clock, milliseconds); negative: it is. */
   #pausedUntil = -1;
 
-  constructor(system: System) {
+  constructor(system: System, place: SocketPlace) {
     this.#system = system;
-    this.#root = findStateRoot(system); // not one that the service directory names: who asks does not know that
-    this.#path = pathIn(system, this.#root);
+    this.#place = place;
   }
 
   /** "" or what is wrong. */
   open(): string {
     const system = this.#system;
-    this.#fd = system.listen(this.#path);
-    if (this.#fd === -EADDRINUSE && this.#root !== "") {
-      const other = system.connect(this.#path);
+    const path = pathOf(this.#place);
+    this.#fd = openSocket(system, this.#place, true);
+    if (this.#fd === -EADDRINUSE && this.#place.directory !== "") {
+      const other = openSocket(system, this.#place, false);
       if (other >= 0) {
         system.close(other);
-        return `another one listens at ${this.#path}: health and stop reach that one`;
+        return `another one listens at ${path}: health and stop reach that one`;
       }
-      system.unlink(this.#path); // of one that was killed
-      this.#fd = system.listen(this.#path);
+      system.unlink(path); // of one that was killed
+      this.#fd = openSocket(system, this.#place, true);
     }
-    if (this.#fd < 0)
-      return `unable to listen at ${this.#path}: ${describeError(-this.#fd)}: health and stop do not work`;
+    if (this.#fd < 0) return `unable to listen at ${path}: ${describeError(-this.#fd)}: health and stop do not work`;
     system.keepFd(this.#fd, true);
     return "";
   }
@@ -76,9 +112,12 @@ export class ControlSocket {
     if (this.#fd < 0) return;
     this.#system.close(this.#fd);
     this.#fd = -1;
-    if (this.#root !== "") this.#system.unlink(this.#path);
+    if (this.#place.directory !== "") this.#system.unlink(pathOf(this.#place));
   }
 
+  owns(fd: number): boolean {
+    return fd >= 0 && (fd === this.#fd || this.#clients.some((client) => client.fd === fd));
+  }
   addPolled(fds: Polled[]): void {
     if (this.#fd >= 0 && this.#pausedUntil < 0) fds.push({ fd: this.#fd, awaits: "data" });
     for (const { fd } of this.#clients) fds.push({ fd, awaits: "data" });
@@ -116,6 +155,11 @@ export class ControlSocket {
     this.#drop(fd);
   }
 
+  /** The answer to this one takes its time. */
+  defer(fd: number): void {
+    this.#clients = this.#clients.filter((client) => client.fd !== fd);
+  }
+
   #drop(fd: number): void {
     this.#system.close(fd);
     this.#clients = this.#clients.filter((client) => client.fd !== fd);
@@ -140,13 +184,17 @@ function isTrusted(system: System, uid: number): boolean {
 }
 
 /**
- * The answer to a question; undefined: nobody gives one in time.
+ * The answer to a question of whoever listens at the first of these places; undefined: nobody gives one in time.
  * @param until monotonic clock, milliseconds
  */
-export function ask(system: System, question: string, until: number): string | undefined {
-  const roots = [...listStateRoots(system), ""];
-  for (const root of roots) {
-    const fd = system.connect(pathIn(system, root));
+export function ask(
+  system: System,
+  places: readonly SocketPlace[],
+  question: string,
+  until: number,
+): string | undefined {
+  for (const place of places) {
+    const fd = openSocket(system, place, false);
     if (fd < 0) continue;
     if (!isTrusted(system, system.peerUid(fd))) {
       system.close(fd);

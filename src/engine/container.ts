@@ -24,7 +24,7 @@ import { describeError, ENOENT, ESRCH } from "../core/text/errors.ts";
 import { describeWarning } from "../core/text/messages.ts";
 import { isExecutable } from "../directories/boot.ts";
 import { countMemoryKills, writeReason } from "../directories/container.ts";
-import { ControlSocket } from "../directories/control-socket.ts";
+import { ControlSocket, placeInContainer } from "../directories/control-socket.ts";
 import { hasRest, signalRest } from "../directories/processes.ts";
 import { orFail } from "../system/errors.ts";
 import type { Happening } from "../system/happenings.ts";
@@ -79,7 +79,7 @@ export class Container extends TreeOwner {
     this.#output = new Output(system, options.prefix);
     const origin = orFail(system.open(".", openRead + openDirectory, 0), "unable to open current directory");
     this.#tree = new Tree(system, options, this, this.#output, origin);
-    this.#socket = new ControlSocket(system);
+    this.#socket = new ControlSocket(system, placeInContainer(system));
   }
 
   /** Until all is over; answers the exit code. */

@@ -71,6 +71,7 @@ export class Runsvs {
   #rootAt = -1;
   #rootComplaint = "";
   #reservedComplaint = "";
+  #hasScanned = false;
 
   /** @param origin the open directory to which a relative path relates */
   constructor(system: System, plan: RunsvPlan, origin: number) {
@@ -88,8 +89,9 @@ export class Runsvs {
   get isAlive(): boolean {
     return this.#known.some((one) => one.pid !== 0);
   }
-  get scanDirectory(): ScanDirectory {
-    return this.#scanDirectory;
+  /** Whether the directory has been read. */
+  get hasScanned(): boolean {
+    return this.#hasScanned;
   }
   /** The directory is read as soon as possible. */
   scanSoon(): void {
@@ -173,6 +175,7 @@ export class Runsvs {
     for (const old of plan.stop) this.#stop(old);
     for (const one of plan.replaced) this.#system.kill(one.pid, hangupSignal);
     this.#known = known;
+    this.#hasScanned = true;
     this.#scanAt = due;
     this.isKept = false;
   }

@@ -92,6 +92,7 @@ export declare function posix_kill(pid: number, signal: number): number;
 export declare function posix_kill_group(pid: number, signal: number): number;
 export declare function posix_kill_all(signal: number): number;
 export declare function posix_uid(): number;
+export declare function posix_umask(mode: number): number;
 export declare function posix_subreaper(): number;
 export declare function posix_fresh_children(): number;
 export declare function posix_keep_above(fd: number): number;

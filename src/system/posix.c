@@ -735,6 +735,8 @@ double posix_kill_all(double signal) {
 
 double posix_uid(void) { return geteuid(); }
 
+double posix_umask(double mode) { return IN_RANGE(mode, 0, 0777) ? (double)umask((mode_t)mode) : -EINVAL; }
+
 double posix_subreaper(void) { return result(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)); }
 
 /* A reader that has gone is an error to us, but no signal: to them it is. */

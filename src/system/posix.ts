@@ -117,6 +117,7 @@ import {
   posix_title,
   posix_truncate,
   posix_uid,
+  posix_umask,
   posix_unlink,
   posix_watch_end,
   posix_watched_end,
@@ -429,6 +430,9 @@ export class PosixSystem extends System {
 
   override get uid(): number {
     return posix_uid();
+  }
+  override setUmask(mode: number): number {
+    return posix_umask(mode);
   }
   override becomeSubreaper(): number {
     return posix_subreaper();

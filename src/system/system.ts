@@ -319,6 +319,8 @@ export abstract class System {
   abstract killAll(signal: number): number;
   /** Of files we make, and of what we may do. */
   abstract get uid(): number;
+  /** Permissions that files we and our children make do not get; answers those so far. */
+  abstract setUmask(mode: number): number;
   /** Orphans below us become our children, though we are not process 1. */
   abstract becomeSubreaper(): number;
   /** From now on children begin with no signal ignored or blocked. */

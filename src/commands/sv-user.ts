@@ -1,0 +1,131 @@
+// sv-user(8): services of a user without root: every command of sv, and what else there is to do with them.
+
+import { describeVersion } from "../core/process/names.ts";
+import { parseOptions } from "../core/process/options.ts";
+import { isStatusWord, parseRequest } from "../core/supervise/requests.ts";
+import type { System } from "../system/system.ts";
+import { userBoot } from "./user/boot.ts";
+import { userDoctor } from "./user/doctor.ts";
+import { userEnv } from "./user/env.ts";
+import { userList } from "./user/list.ts";
+import { userLog } from "./user/log.ts";
+import { userNew } from "./user/new.ts";
+import { userSession } from "./user/session.ts";
+import { becomeUser, callSv, User, usageCode } from "./user/user.ts";
+
+const maxErrors = 99;
+
+const usage = `usage: sv-user [-u USER] [-w SEC] [-v] COMMAND [NAME ...]
+commands of sv: status up down once start stop restart reload check force-stop ...
+  list [--json]                every service, enabled or not
+  log [-f] [-n LINES] NAME     what it has said
+  new NAME [--] CMD [ARG ...]  a definition for a command
+  path NAME                    directory of its definition
+  env [VAR[=VALUE] ...]        variables of all services; -d deletes, -p keeps
+  session start|stop|run|status
+  boot on|off|status [USER]    start with the machine
+  doctor                       what is wrong
+sv-add NAME enables a service, sv-remove NAME disables it.
+`;
+
+export function svUser(args: readonly string[], system: System): number {
+  const options = parseOptions(args.slice(1), "u:w:vV", []);
+  let account = "";
+  const forSv: string[] = [];
+  for (const { letter, value } of options.given) {
+    if (letter === "u") account = value;
+    if (letter === "w") forSv.push("-w", value);
+    if (letter === "v") forSv.push("-v");
+    if (letter === "V") {
+      system.writeText(2, describeVersion("sv-user"));
+      return usageCode;
+    }
+  }
+  const command = String(options.rest[0] ?? "");
+  const words = options.rest.slice(1);
+  if (options.complaint !== "" || options.endedBy !== "" || command === "") {
+    if (options.complaint !== "") system.writeText(2, `sv-user: ${options.complaint}\n`);
+    system.writeText(2, usage);
+    return usageCode;
+  }
+  if (command === "boot") return userBoot(words, account, system);
+  if (account !== "") becomeUser(system, account);
+  switch (command) {
+    case "list":
+      return userList(words, system);
+    case "log":
+      return userLog(words, system);
+    case "env":
+      return userEnv(words, system);
+    case "new":
+      return userNew(words, system);
+    case "path":
+      return userPath(words, system);
+    case "session":
+      return userSession([...forSv.filter((word) => word !== "-v"), ...words], system);
+    case "doctor":
+      return userDoctor(words, system);
+    default:
+      return control(command, words, forSv, system);
+  }
+}
+
+function userPath(words: readonly string[], system: System): number {
+  const name = words[0];
+  if (name === undefined || words.length !== 1) {
+    system.writeText(2, "usage: sv-user path NAME\n");
+    return usageCode;
+  }
+  const user = new User(system);
+  const link = system.readlink(`${user.places.scan}/${name}`);
+  const path = link.errno === 0 ? link.text : user.findDefinition(name);
+  if (path === "") {
+    user.complain(`sv-user: ${name}: no such service\n`);
+    return 1;
+  }
+  user.say(`${path}\n`);
+  return 0;
+}
+
+/** A command of sv, for services that are enabled. */
+function control(command: string, names: readonly string[], forSv: readonly string[], system: System): number {
+  const isReport = isStatusWord(command, false);
+  const request = isReport ? undefined : parseRequest(command);
+  if ((!isReport && request === undefined) || (!isReport && names.length === 0)) {
+    system.writeText(2, usage);
+    return usageCode;
+  }
+  const user = new User(system);
+  let errors = 0;
+  const enabled: string[] = [];
+  for (const name of isReport && names.length === 0 ? user.enabled : names) {
+    if (user.isEnabled(name) || name.includes("/")) enabled.push(name);
+    else {
+      errors++;
+      if (user.findDefinition(name) !== "") user.complain(`sv-user: ${name}: not enabled (run: sv-add ${name})\n`);
+      else user.complain(`sv-user: ${name}: no such service\n`);
+    }
+  }
+  if (enabled.length === 0) return Math.min(errors, maxErrors);
+  const starts = request !== undefined && (request.bytes.includes("u") || request.bytes === "o");
+  if (starts && user.facts === undefined) startAll(user, enabled);
+  const there: string[] = [];
+  for (const name of enabled) {
+    if (user.isSupervised(name) || user.facts !== undefined) there.push(name);
+    else user.say(`down: ${name}: no supervisor\n`);
+  }
+  if (there.length > 0) errors += callSv(user, [...forSv, command, ...there]);
+  return Math.min(errors, maxErrors);
+}
+
+/** Starts the tree; what is to be told something is supervised then. */
+function startAll(user: User, names: readonly string[]): void {
+  const { system } = user;
+  user.startTree([], false);
+  const until = system.monotonic() + 7000;
+  for (const name of names) {
+    for (let pause = 1; !user.isSupervised(name) && system.monotonic() < until; pause = Math.min(pause * 2, 20)) {
+      system.poll([], pause);
+    }
+  }
+}

@@ -1,0 +1,218 @@
+// What the commands of sv-user(8) have in common: whose services, where they are, and the tree they run in.
+
+import { bytesOf } from "../../core/text/bytes.ts";
+import { leadingNumber } from "../../core/text/numbers.ts";
+import { isAbsolute } from "../../core/text/paths.ts";
+import { become, findIdentity } from "../../directories/accounts.ts";
+import { ownChild } from "../../directories/own-program.ts";
+import { readBootId } from "../../directories/processes.ts";
+import { makeAbove, makeStateRoot } from "../../directories/state-root.ts";
+import { isListenedTo } from "../../directories/supervised.ts";
+import { readStart } from "../../directories/text.ts";
+import type { Person } from "../../directories/user-places.ts";
+import { findPerson, findRun, UserPlaces } from "../../directories/user-places.ts";
+import type { SessionFacts } from "../../directories/user-session.ts";
+import { askForFacts, pidName, reservedNames, runInUse, tell } from "../../directories/user-session.ts";
+import { findSupervisor } from "../../engine/runsvs.ts";
+import { baseVariables } from "../../engine/session.ts";
+import { orFail, SystemError } from "../../system/errors.ts";
+import { awaitHappenings } from "../../system/happenings.ts";
+import type { System } from "../../system/system.ts";
+import { openAppend, openCreate, openRead, openWrite } from "../../system/system.ts";
+import { sv } from "../sv.ts";
+
+export const usageCode = 100;
+export const troubleCode = 111;
+/** A tree is there within this time, or something is wrong. */
+const startMilliseconds = 10_000;
+/** Definitions for everybody. */
+const templates: readonly string[] = ["/etc/sv-user", "/usr/share/sv-user"];
+
+export class User {
+  readonly system: System;
+  readonly person: Person;
+  readonly places: UserPlaces;
+
+  /** Throws SystemError. */
+  constructor(system: System) {
+    this.system = system;
+    this.person = findPerson(system, system.uid);
+    this.places = new UserPlaces(system, this.person);
+  }
+
+  /** Where the state is. Throws SystemError. */
+  get run(): string {
+    return runInUse(this.system, this.places.scan);
+  }
+  get facts(): SessionFacts | undefined {
+    return askForFacts(this.system, this.run);
+  }
+
+  // ── services ──
+
+  /** Directory of a definition; "": there is none of that name. */
+  findDefinition(name: string): string {
+    for (const place of [this.places.conf, ...templates]) {
+      const path = `${place}/${name}`;
+      if (this.system.stat(path, true).kind === "directory") return path;
+    }
+    return "";
+  }
+  /** Whether there is an entry of that name in the scan directory, whatever it leads to. */
+  isEnabled(name: string): boolean {
+    return this.system.stat(`${this.places.scan}/${name}`, false).errno === 0;
+  }
+  get enabled(): readonly string[] {
+    return this.#directories(this.places.scan);
+  }
+  get defined(): readonly string[] {
+    const names: string[] = [];
+    for (const place of [this.places.conf, ...templates]) {
+      for (const name of this.#directories(place)) if (!names.includes(name)) names.push(name);
+    }
+    return names;
+  }
+  #directories(place: string): readonly string[] {
+    const names: string[] = [];
+    this.system.list(place, names);
+    return names
+      .filter((name) => !name.startsWith(".") && this.system.stat(`${place}/${name}`, false).kind !== "file")
+      .sort();
+  }
+  /** State directory of a service: beside its definition if there is one there, else in ours. */
+  stateOf(name: string): string {
+    const classic = `${this.places.scan}/${name}/supervise`;
+    return this.system.stat(classic, false).errno === 0 ? classic : `${this.run}/${name}`;
+  }
+  isSupervised(name: string): boolean {
+    return isListenedTo(this.system, this.stateOf(name));
+  }
+  /** Pid of its runsv, or 0. */
+  supervisorOf(name: string): number {
+    const boot = readBootId(this.system);
+    return findSupervisor(this.system, `${this.stateOf(name)}/child`, () => boot);
+  }
+
+  // ── the tree ──
+
+  /** Sees to it that there is a tree. Throws SystemError. */
+  startTree(holds: readonly number[], keeps: boolean): void {
+    const { system } = this;
+    const until = system.monotonic() + startMilliseconds;
+    if (this.#join(holds, keeps)) return;
+    // What is wrong is said here, not only in the messages of the tree.
+    const run = findRun(system);
+    makeStateRoot(system, run, run);
+    const child = this.#spawn(holds, keeps);
+    let pause = 1;
+    let hasEnded = false;
+    for (;;) {
+      if (this.#join(holds, keeps)) return;
+      // Another one may have been faster, and not be ready yet.
+      if (hasEnded && readStart(system, `${run}/${pidName}`, 20) === "") break;
+      if (system.monotonic() >= until) break;
+      for (const heard of awaitHappenings(system, { fds: [], milliseconds: pause })) {
+        if (heard.kind === "ended" && heard.pid === child) hasEnded = true;
+      }
+      pause = Math.min(pause * 2, 20);
+    }
+    throw new SystemError(`the tree of services does not start: see ${this.places.log}/.session/current`, 0);
+  }
+
+  /** False: there is none. Throws SystemError. */
+  #join(holds: readonly number[], keeps: boolean): boolean {
+    const { run } = this;
+    if (holds.length === 0 && !keeps) return tell(this.system, run, "status") !== undefined;
+    for (const pid of holds) if (tell(this.system, run, `hold ${pid}`) === undefined) return false;
+    return !keeps || tell(this.system, run, "keep") !== undefined;
+  }
+
+  /** Starts it apart from whoever calls: no terminal, no descriptor, no variable of theirs. Answers its pid. */
+  #spawn(holds: readonly number[], keeps: boolean): number {
+    const { system, places } = this;
+    const messages = `${places.log}/.session/current`;
+    makeAbove(system, messages);
+    const out = orFail(system.open(messages, openWrite + openAppend + openCreate, 0o600), `unable to open ${messages}`);
+    const nothing = orFail(system.open("/dev/null", openRead, 0), "unable to open /dev/null");
+    const argv = ["sv-user", "session", "run", "--detached"];
+    for (const pid of holds) argv.push("--hold", `${pid}`);
+    if (keeps) argv.push("--keep");
+    system.watchSignals(["CHLD"]);
+    system.freshenChildren();
+    system.keepAbove(2);
+    const child = ownChild(system, "sv-user", argv, troubleCode);
+    const spawned = system.spawn({
+      ...child,
+      newSession: true,
+      stdin: nothing,
+      stdout: out,
+      stderr: out,
+      directory: "/",
+      variables: this.#variables(),
+    });
+    system.close(out);
+    system.close(nothing);
+    if (spawned.pid < 0 || spawned.errno !== 0) {
+      throw new SystemError("unable to start the tree", spawned.pid < 0 ? -spawned.pid : spawned.errno);
+    }
+    return spawned.pid;
+  }
+  /** It finds the same directories as we do. */
+  #variables(): string[] {
+    const variables = baseVariables(this.system, this.person, this.places.home);
+    for (const name of ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "SVRUNDIR"]) {
+      const value = this.system.environment(name) ?? "";
+      if (isAbsolute(value)) variables.push(`${name}=${value}`);
+    }
+    return variables;
+  }
+
+  /** A word to whoever called. */
+  say(text: string): void {
+    this.system.writeText(1, text);
+  }
+  complain(text: string): void {
+    this.system.writeText(2, text);
+  }
+}
+
+/** Whether a service of a user can be called so; "" or why not. */
+export function whyNoName(name: string): string {
+  if (name === "") return "a name must not be empty";
+  if (name.startsWith(".")) return `${name}: a name must not begin with a dot`;
+  if (name.includes("/")) return `${name}: a name must not contain a slash`;
+  return reservedNames.includes(name) ? `${name}: no service can be called that` : "";
+}
+
+/** From now on everything is that user's. Throws SystemError: only root may, or the user. */
+export function becomeUser(system: System, name: string): void {
+  const identity = findIdentity(system, `${name}:+`);
+  if (identity.uid === system.uid) return;
+  if (system.uid !== 0) throw new SystemError(`only root can act for ${name}`, 0);
+  const person = findPerson(system, identity.uid);
+  become(system, identity);
+  for (const variable of ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "SVRUNDIR"]) {
+    system.unsetEnvironment(variable);
+  }
+  setVariable(system, "HOME", person.home);
+  const runtime = `/run/user/${identity.uid}`;
+  if (system.stat(runtime, true).uid === identity.uid) setVariable(system, "XDG_RUNTIME_DIR", runtime);
+}
+
+export function setVariable(system: System, name: string, value: string): void {
+  const bytes = bytesOf(value);
+  system.unsetEnvironment(name);
+  orFail(system.addEnvironment(name, bytes, bytes.length), "out of memory");
+}
+
+/** Seconds as a user gives them; negative: that is no number. */
+export function parseSeconds(text: string): number {
+  const number = leadingNumber(text);
+  return `${number}` === text ? number : -1;
+}
+
+/** Runs sv(8) on the services of this user, and answers its exit code. */
+export function callSv(user: User, words: readonly string[]): number {
+  setVariable(user.system, "SVDIR", user.places.scan);
+  return sv(["sv", ...words], user.system);
+}

@@ -1,0 +1,59 @@
+// The tree of a user's services, from outside: whether one runs, and how it is told something. sv-user(8).
+
+import { leadingNumber } from "../core/text/numbers.ts";
+import type { System } from "../system/system.ts";
+import type { SocketPlace } from "./control-socket.ts";
+import { ask, placeOf } from "./control-socket.ts";
+import { namedStateRoot, whyNotOurs } from "./state-root.ts";
+import { findRun } from "./user-places.ts";
+
+const patienceMilliseconds = 5000;
+/** In the directory of the state, beside those of the services: hidden, or no service can be called so. */
+export const environmentName = "env";
+export const bootIdName = "boot-id";
+export const lockName = ".lock";
+export const pidName = ".pid";
+export const leasesName = ".leases";
+const socketName = ".session";
+/** Names that no service of a user can have. */
+export const reservedNames: readonly string[] = [environmentName, bootIdName];
+
+export function socketIn(run: string): SocketPlace {
+  return placeOf(run, socketName);
+}
+
+/** Where the state of the user's services is, or would be: what the scan directory says, if that is there, else by rule. */
+export function runInUse(system: System, scan: string): string {
+  const named = namedStateRoot(system, scan);
+  return named !== "" && whyNotOurs(system, named) === "" ? named : findRun(system);
+}
+
+/** What a tree says of itself. */
+export interface SessionFacts {
+  readonly pid: number;
+  readonly seconds: number;
+  readonly mode: string;
+  /** Pids, or "": none. */
+  readonly leases: string;
+}
+
+/** undefined: there is no tree. */
+export function askForFacts(system: System, run: string): SessionFacts | undefined {
+  const words = (tell(system, run, "status") ?? "").split(" ");
+  if (words.length < 3) return undefined;
+  return {
+    pid: leadingNumber(String(words[0] ?? "")),
+    seconds: leadingNumber(String(words[1] ?? "")),
+    mode: String(words[2] ?? ""),
+    leases: words.slice(3).join(" "),
+  };
+}
+
+/** The answer of the tree; undefined: there is none. */
+export function tell(system: System, run: string, question: string): string | undefined {
+  return tellFor(system, run, question, patienceMilliseconds);
+}
+/** The same, for what takes its time. */
+export function tellFor(system: System, run: string, question: string, milliseconds: number): string | undefined {
+  return ask(system, [socketIn(run)], question, system.monotonic() + milliseconds);
+}

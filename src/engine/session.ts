@@ -1,0 +1,513 @@
+// The tree of a user's services: a runsv for each enabled one, as runsvdir has it, that ends when it is told to, or when
+// the logins it was started for are over; its end takes every service with it, in a time that is known. sv-user(8).
+
+import { decodeFields, encodeFields } from "../core/text/fields.ts";
+import { describeWarning } from "../core/text/messages.ts";
+import { leadingNumber } from "../core/text/numbers.ts";
+import type { Question } from "../directories/control-socket.ts";
+import { ControlSocket } from "../directories/control-socket.ts";
+import { isLiving, readBootId } from "../directories/processes.ts";
+import { removeBelow } from "../directories/remove.ts";
+import { makeAbove, makeStateRoot, namedStateRoot, nameStateRoot, whyNotOurs } from "../directories/state-root.ts";
+import { tell } from "../directories/supervised.ts";
+import { readStart } from "../directories/text.ts";
+import type { Person, UserPlaces } from "../directories/user-places.ts";
+import { findRun, runtimeDirectory } from "../directories/user-places.ts";
+import {
+  bootIdName,
+  environmentName,
+  leasesName,
+  lockName,
+  pidName,
+  reservedNames,
+  socketIn,
+} from "../directories/user-session.ts";
+import { orFail, SystemError } from "../system/errors.ts";
+import { awaitHappenings } from "../system/happenings.ts";
+import type { Polled, System } from "../system/system.ts";
+import { openAppend, openCreate, openDirectory, openRead, openTruncate, openWrite } from "../system/system.ts";
+import { findSupervisor, RunsvPlan, Runsvs } from "./runsvs.ts";
+
+/** A service has so long to end, unless its file `stop-timeout` says otherwise; all of them together so long. */
+const stopSeconds = 7;
+export const longestStopSeconds = 30;
+/** What is left of a service after it was killed has so long. */
+const killMilliseconds = 1500;
+/** The messages of a detached tree, and those of its runsv, are looked at so often, and may take up so much. */
+const messagesMilliseconds = 60_000;
+const maxMessageBytes = 262_144;
+const tailBytes = 65_536;
+const killSignal = 9;
+const standardPath = "/usr/local/bin:/usr/bin:/bin";
+
+export type Mode = "demand" | "login" | "boot";
+
+export interface SessionPlan {
+  readonly mode: Mode;
+  /** Processes for as long as which it is to run. */
+  readonly leases: readonly number[];
+  /** Its messages go to a file of its own. */
+  readonly isDetached: boolean;
+  readonly stopSeconds: number;
+}
+
+/** What services begin with: nothing of whoever called. */
+export function baseVariables(system: System, person: Person, home: string): string[] {
+  const name = person.name === "" ? `${person.uid}` : person.name;
+  const own = `${home}/.local/bin`;
+  const variables = [
+    "",
+    `HOME=${home}`,
+    `USER=${name}`,
+    `LOGNAME=${name}`,
+    `SHELL=${person.shell === "" ? "/bin/sh" : person.shell}`,
+    `PATH=${system.stat(own, true).kind === "directory" ? `${own}:` : ""}${standardPath}`,
+  ];
+  const runtime = runtimeDirectory(system);
+  if (runtime !== "") variables.push(`XDG_RUNTIME_DIR=${runtime}`);
+  const language = system.environment("LANG") ?? "";
+  if (language !== "") variables.push(`LANG=${language}`);
+  return variables;
+}
+
+/** A service that is to end. */
+class Ending {
+  readonly pid: number;
+  readonly name: string;
+  /** When it is killed (monotonic clock, milliseconds). */
+  killAt: number;
+  isKilled: boolean;
+
+  constructor(pid: number, name: string, killAt: number, isKilled: boolean) {
+    this.pid = pid;
+    this.name = name;
+    this.killAt = killAt;
+    this.isKilled = isKilled;
+  }
+}
+
+/** Descriptors of leased processes, by pid, and when each was leased (boot clock, milliseconds). */
+class Lease {
+  readonly pid: number;
+  readonly fd: number;
+  readonly since: number;
+
+  constructor(pid: number, fd: number, since: number) {
+    this.pid = pid;
+    this.fd = fd;
+    this.since = since;
+  }
+}
+
+export class Session {
+  readonly #system: System;
+  readonly #person: Person;
+  readonly #places: UserPlaces;
+  #mode: Mode;
+  #stopSeconds: number;
+  #run = "";
+  #origin = -1;
+  #lock = -1;
+  #socket: ControlSocket;
+  #runsvs: Runsvs | undefined;
+  #leases: Lease[] = [];
+  readonly #startedAt: number;
+  #messagesAt = -1;
+  #hasAskedOrphans = false;
+  /** Those that still end; undefined: it goes on. */
+  #ending: Ending[] | undefined = undefined;
+  #endAt = -1;
+  #hasKilled = false;
+  /** Connections that wait for the end. */
+  readonly #waiting: number[] = [];
+  #isKept = false;
+
+  constructor(system: System, person: Person, places: UserPlaces, plan: SessionPlan) {
+    this.#system = system;
+    this.#person = person;
+    this.#places = places;
+    this.#mode = plan.mode;
+    this.#stopSeconds = plan.stopSeconds;
+    this.#socket = new ControlSocket(system, socketIn(""));
+    this.#startedAt = system.monotonic();
+    this.#messagesAt = plan.isDetached ? this.#startedAt : -1;
+    for (const pid of plan.leases) this.#lease(pid);
+  }
+
+  /** Makes itself the tree of this user. Answers "", or why it is not. Throws SystemError. */
+  open(): string {
+    const system = this.#system;
+    system.setUmask(0o22);
+    this.#origin = orFail(system.open("/", openRead + openDirectory, 0), "unable to open /");
+    const before = namedStateRoot(system, this.#places.scan);
+    this.#run = findRun(system);
+    for (const path of [this.#places.scan, this.#places.log]) {
+      const errno = makeAbove(system, `${path}/.`);
+      if (errno < 0) throw new SystemError(`unable to create ${path}`, -errno);
+    }
+    makeStateRoot(system, this.#run, this.#run);
+    if (!this.#takeLock()) return `already running (pid ${readStart(system, `${this.#run}/${pidName}`, 20).trim()})`;
+    this.#forgetLastBoot();
+    this.#settle();
+    this.#readLeases();
+    if (before !== "" && before !== this.#run && whyNotOurs(system, before) === "") this.#endOrphans(before);
+    return "";
+  }
+
+  /** False: another one has it. Throws SystemError. */
+  #takeLock(): boolean {
+    const path = `${this.#run}/${lockName}`;
+    const fd = orFail(this.#system.open(path, openWrite + openAppend + openCreate, 0o600), `unable to open ${path}`);
+    if (this.#system.lock(fd) < 0) {
+      this.#system.close(fd);
+      return false;
+    }
+    if (this.#lock >= 0) {
+      this.#system.keepFd(this.#lock, false);
+      this.#system.close(this.#lock);
+    }
+    this.#lock = fd;
+    this.#system.keepFd(fd, true);
+    return true;
+  }
+
+  /** State that has survived a reboot says nothing any more. */
+  #forgetLastBoot(): void {
+    if (this.#run.startsWith("/run/")) return;
+    const path = `${this.#run}/${bootIdName}`;
+    const boot = readBootId(this.#system);
+    const last = readStart(this.#system, path, 80).trim();
+    if (last !== "" && boot !== "" && last !== boot) {
+      removeBelow(this.#system, this.#run);
+      this.#takeLock();
+    }
+    this.#system.replaceText(`${path}.new`, path, `${boot}\n`, 0o600);
+  }
+
+  /** Makes what is ours in the directory of the state, and says where that is. Throws SystemError. */
+  #settle(): void {
+    const system = this.#system;
+    const run = this.#run;
+    system.mkdir(`${run}/${environmentName}`, 0o700);
+    system.replaceText(`${run}/${pidName}.new`, `${run}/${pidName}`, `${system.pid}\n`, 0o644);
+    this.#socket.close();
+    this.#socket = new ControlSocket(system, socketIn(run));
+    const trouble = this.#socket.open();
+    if (trouble !== "") throw new SystemError(trouble, 0);
+    nameStateRoot(system, this.#places.scan, run);
+    this.#writeLeases();
+  }
+
+  /** Until it has ended; answers the exit code: 1 if something had to be killed. */
+  watch(): number {
+    const system = this.#system;
+    let milliseconds = 0;
+    for (;;) {
+      const fds: Polled[] = [];
+      this.#addPolled(fds);
+      for (const happening of awaitHappenings(system, { fds, milliseconds })) {
+        if (happening.kind === "signal") this.end(this.#stopSeconds);
+        else if (happening.kind !== "readable") this.#tree().hear(happening);
+        else if (!this.#hearLease(happening.fd) && !this.#hearQuestion(happening.fd)) this.#tree().hear(happening);
+      }
+      const now = system.monotonic();
+      this.#tree().onTime(now);
+      this.#socket.onTime(now);
+      if (this.#messagesAt >= 0 && now >= this.#messagesAt) this.#trimMessages(now);
+      if (!this.#hasAskedOrphans && this.#ending === undefined) this.#askOrphans();
+      if (this.#ending !== undefined) {
+        this.#goOnEnding(now);
+        if (!this.#tree().isAlive) return this.#leave();
+      }
+      this.#keep();
+      const due = this.#due();
+      milliseconds = due < 0 ? -1 : Math.max(0, due - system.monotonic());
+    }
+  }
+
+  /** The runsv processes. */
+  #tree(): Runsvs {
+    const tree = this.#runsvs ?? this.#newTree();
+    this.#runsvs = tree;
+    return tree;
+  }
+  #newTree(): Runsvs {
+    const { scan, conf, log, home } = this.#places;
+    const plan = new RunsvPlan("sv-user: session", scan);
+    plan.inOwnSessions = true;
+    plan.root = this.#run;
+    plan.areOwn = true;
+    plan.reserved = reservedNames;
+    plan.variables = baseVariables(this.#system, this.#person, home);
+    // The volatile ones by the link: it leads wherever the state has gone.
+    const volatile = `${scan}/.run/${environmentName}`;
+    plan.options = ["-w", "-e", `${conf}/.env`, "-e", volatile, "-e", environmentName, "-l", log];
+    plan.findRoot = () => this.#move();
+    return new Runsvs(this.#system, plan, this.#origin);
+  }
+
+  /** Our directory has gone: the next one. Throws SystemError. */
+  #move(): string {
+    this.#run = findRun(this.#system);
+    makeStateRoot(this.#system, this.#run, this.#run);
+    if (!this.#takeLock()) throw new SystemError(`another one holds the lock of ${this.#run}`, 0);
+    this.#forgetLastBoot();
+    this.#settle();
+    this.#isKept = false;
+    return this.#run;
+  }
+
+  #addPolled(fds: Polled[]): void {
+    this.#tree().addPolled(fds);
+    this.#socket.addPolled(fds);
+    for (const { fd } of this.#leases) fds.push({ fd, awaits: "data" });
+  }
+
+  #due(): number {
+    let due = this.#endAt;
+    const times = [this.#tree().due, this.#socket.due, this.#messagesAt];
+    for (const ending of this.#ending ?? []) times.push(ending.killAt);
+    for (const time of times) if (time >= 0 && (due < 0 || time < due)) due = time;
+    return due;
+  }
+
+  // ── what it is told ──
+
+  #hearQuestion(fd: number): boolean {
+    if (!this.#socket.owns(fd)) return false;
+    const question = this.#socket.onReadable(fd);
+    if (question !== undefined) this.#answer(question);
+    return true;
+  }
+
+  #answer(question: Question): void {
+    const words = question.text.split(" ");
+    const number = leadingNumber(String(words[1] ?? ""));
+    if (!question.mayCommand) {
+      this.#socket.answer(question.fd, "");
+      return;
+    }
+    const word = String(words[0] ?? "");
+    if (word === "status") this.#socket.answer(question.fd, this.#describe());
+    else if (word === "hold") {
+      this.#socket.answer(question.fd, this.#lease(number) ? "ok" : "gone");
+      this.#writeLeases();
+    } else if (word === "keep") {
+      if (this.#mode === "login") this.#mode = "demand";
+      this.#isKept = false;
+      this.#writeLeases();
+      this.#socket.answer(question.fd, "ok");
+    } else if (word === "stop") {
+      this.#socket.defer(question.fd);
+      this.#waiting.push(question.fd);
+      this.end(number);
+    } else this.#socket.answer(question.fd, "");
+  }
+  #describe(): string {
+    const seconds = Math.floor((this.#system.monotonic() - this.#startedAt) / 1000);
+    const leases = this.#leases.map((lease) => ` ${lease.pid}`).join("");
+    return `${this.#system.pid} ${seconds} ${this.#mode}${leases}`;
+  }
+
+  // ── leases ──
+
+  /** Runs for as long as that process does; false: it has ended. */
+  #lease(pid: number): boolean {
+    if (this.#leases.some((lease) => lease.pid === pid)) return true;
+    const fd = pid > 0 ? this.#system.pidfd(pid) : -1;
+    if (fd < 0) return false;
+    this.#leases.push(new Lease(pid, fd, Math.ceil(this.#system.bootClock())));
+    this.#isKept = false;
+    return true;
+  }
+  #hearLease(fd: number): boolean {
+    const ended = this.#leases.find((lease) => lease.fd === fd);
+    if (ended === undefined) return false;
+    this.#system.close(fd);
+    this.#leases = this.#leases.filter((lease) => lease !== ended);
+    this.#writeLeases();
+    this.#isKept = false;
+    if (this.#leases.length === 0 && this.#mode === "login") this.end(this.#stopSeconds);
+    return true;
+  }
+  /** For the next one, if this one is killed. */
+  #writeLeases(): void {
+    if (this.#run === "") return;
+    const path = `${this.#run}/${leasesName}`;
+    const lines = this.#leases.map((lease) => `${lease.pid} ${lease.since}\n`);
+    this.#system.replaceText(`${path}.new`, path, `${this.#mode}\n${lines.join("")}`, 0o600);
+  }
+  #readLeases(): void {
+    const text = readStart(this.#system, `${this.#run}/${leasesName}`, 8192);
+    for (const line of text.split("\n")) {
+      const words = line.split(" ");
+      const pid = leadingNumber(String(words[0] ?? ""));
+      if (words.length === 2 && isLiving(this.#system, pid, Number(words[1] ?? "0"))) this.#lease(pid);
+    }
+  }
+  /** Those it was started for have ended already. */
+  get isOverAlready(): boolean {
+    return this.#mode === "login" && this.#leases.length === 0;
+  }
+
+  // ── those of an earlier tree ──
+
+  /** Services that are not enabled any more, but still supervised: they are told to end, once. */
+  #askOrphans(): void {
+    if (!this.#tree().hasScanned) return;
+    this.#hasAskedOrphans = true;
+    for (const name of this.#orphansIn(this.#run)) {
+      if (!this.#tree().known.some((one) => one.name === name)) tell(this.#system, `${this.#run}/${name}`, "x");
+    }
+  }
+  #orphansIn(run: string): readonly string[] {
+    const names: string[] = [];
+    this.#system.list(run, names);
+    const boot = readBootId(this.#system);
+    return names.filter((name) => {
+      if (name.startsWith(".") || reservedNames.includes(name)) return false;
+      return findSupervisor(this.#system, `${run}/${name}/child`, () => boot) !== 0;
+    });
+  }
+  /** The state of an earlier tree is elsewhere: its services end before ours begin. */
+  #endOrphans(run: string): void {
+    const system = this.#system;
+    for (const name of this.#orphansIn(run)) tell(system, `${run}/${name}`, "x");
+    const until = system.monotonic() + stopSeconds * 1000;
+    for (let left = this.#orphansIn(run); left.length > 0; left = this.#orphansIn(run)) {
+      if (system.monotonic() >= until) {
+        const boot = readBootId(system);
+        for (const name of left) {
+          const pid = findSupervisor(system, `${run}/${name}/child`, () => boot);
+          if (pid === 0) continue;
+          system.killGroup(pid, killSignal);
+          system.kill(pid, killSignal);
+        }
+        return;
+      }
+      system.poll([], 10);
+    }
+  }
+
+  // ── the end ──
+
+  /** Tells every service to end: at most so many seconds for all of them. */
+  end(seconds: number): void {
+    if (this.#ending !== undefined) return;
+    const now = this.#system.monotonic();
+    this.#endAt = now + Math.min(seconds <= 0 ? longestStopSeconds : seconds, longestStopSeconds) * 1000;
+    const ending: Ending[] = [];
+    for (const { pid, name } of this.#tree().known) {
+      if (pid !== 0) ending.push(new Ending(pid, name, Math.min(this.#endAt, now + this.#patienceOf(name)), false));
+    }
+    this.#ending = ending;
+    this.#tree().stopAll();
+    this.#isKept = false;
+  }
+  /** How long it has, milliseconds. */
+  #patienceOf(name: string): number {
+    const text = readStart(this.#system, `${this.#places.scan}/${name}/stop-timeout`, 20).trim();
+    return (text === "" ? stopSeconds : Math.max(0, leadingNumber(text))) * 1000;
+  }
+
+  #goOnEnding(now: number): void {
+    for (const one of this.#ending ?? []) {
+      if (one.killAt < 0 || now < one.killAt) continue;
+      const isThere = this.#tree().known.some((known) => known.pid === one.pid);
+      if (!isThere) one.killAt = -1;
+      else if (!one.isKilled) {
+        this.#hasKilled = true;
+        one.isKilled = true;
+        one.killAt = now + killMilliseconds;
+        this.#warn(`${one.name} has not ended, killed.`);
+        tell(this.#system, this.#stateOf(one.name), "k");
+      } else {
+        // Something of it is left, or whatever it has told holds its log: all at once.
+        one.killAt = -1;
+        this.#system.killGroup(one.pid, killSignal);
+        this.#system.kill(one.pid, killSignal);
+      }
+    }
+  }
+  #stateOf(name: string): string {
+    const classic = `${this.#places.scan}/${name}/supervise`;
+    return this.#system.stat(`${classic}/ok`, true).errno === 0 ? classic : `${this.#run}/${name}`;
+  }
+
+  #leave(): number {
+    const code = this.#hasKilled ? 1 : 0;
+    for (const fd of this.#waiting) this.#socket.answer(fd, `${code}`);
+    this.#socket.close();
+    for (const name of [pidName, leasesName]) this.#system.unlink(`${this.#run}/${name}`);
+    this.#system.endGuard();
+    return code;
+  }
+
+  // ── messages ──
+
+  /** Keeps the file of our messages small: the older half goes to `previous`. */
+  #trimMessages(now: number): void {
+    this.#messagesAt = now + messagesMilliseconds;
+    const { bytes } = this.#system.statFd(2);
+    if (bytes <= maxMessageBytes) return;
+    const tail = new Uint8Array(tailBytes);
+    const from = this.#system.open(`${this.#places.log}/.session/current`, openRead, 0);
+    const to = this.#system.open(`${this.#places.log}/.session/previous`, openWrite + openCreate + openTruncate, 0o600);
+    const length = from < 0 ? 0 : this.#system.readAt(from, tail, Math.max(0, bytes - tailBytes));
+    if (to >= 0 && length > 0) this.#system.write(to, tail, 0, length);
+    for (const fd of [from, to]) if (fd >= 0) this.#system.close(fd);
+    this.#system.truncate(2, 0);
+  }
+  #warn(text: string): void {
+    this.#system.complain(describeWarning("sv-user: session", text, 0));
+  }
+
+  // ── a restart in place ──
+
+  #keep(): void {
+    if (this.#isKept && this.#tree().isKept) return;
+    this.#isKept = true;
+    this.#tree().isKept = true;
+    const ending = this.#ending?.map((one) =>
+      encodeFields([`${one.pid} ${one.killAt} ${one.isKilled ? 1 : 0}`, one.name]),
+    );
+    this.#system.keep(
+      encodeFields([
+        `${this.#mode} ${this.#lock} ${this.#socket.fd} ${this.#endAt} ${this.#hasKilled ? 1 : 0}`,
+        this.#run,
+        this.#leases.map((lease) => `${lease.pid}`).join(" "),
+        ending === undefined ? "" : encodeFields(ending),
+        this.#tree().describe(),
+      ]),
+    );
+  }
+  /** Takes over from the instance that crashed. */
+  resume(kept: string): void {
+    const system = this.#system;
+    const fields = decodeFields(kept) ?? [];
+    const field = (index: number): string => String(fields[index] ?? "");
+    const words = field(0).split(" ");
+    const mode = words[0] ?? "";
+    this.#mode = mode === "login" || mode === "boot" ? mode : "demand";
+    this.#origin = system.open("/", openRead + openDirectory, 0);
+    this.#lock = Number(words[1] ?? "-1");
+    system.keepFd(this.#lock, true);
+    this.#run = field(1);
+    this.#socket = new ControlSocket(system, socketIn(this.#run));
+    this.#socket.resume(Number(words[2] ?? "-1"));
+    this.#endAt = Number(words[3] ?? "-1");
+    this.#hasKilled = words[4] === "1";
+    for (const pid of field(2).split(" ")) this.#lease(leadingNumber(pid));
+    this.#tree().resume(field(4));
+    if (this.#endAt < 0) return;
+    const ending: Ending[] = [];
+    for (const text of decodeFields(field(3)) ?? []) {
+      const one = decodeFields(text) ?? [];
+      const numbers = String(one[0] ?? "").split(" ");
+      const pid = Number(numbers[0] ?? "0");
+      ending.push(new Ending(pid, String(one[1] ?? ""), Number(numbers[1] ?? "-1"), numbers[2] === "1"));
+    }
+    this.#ending = ending;
+    this.#tree().stopAll();
+  }
+}
