@@ -1,8 +1,7 @@
 // runsv(8): starts and supervises one service, and its log service where there is one.
 
 import { parseOptions } from "../core/process/options.ts";
-import { isAbsolute } from "../core/text/paths.ts";
-import { callOf } from "../directories/state-root.ts";
+import { absolutePath, callOf } from "../directories/state-root.ts";
 import { supervise } from "../engine/engine.ts";
 import type { Apart } from "../engine/kept-apart.ts";
 import { KeptApart } from "../engine/kept-apart.ts";
@@ -56,6 +55,7 @@ export function runsv(args: readonly string[], system: System): number {
 function directoryOf(args: readonly string[]): string | undefined {
   if (args.length === 2) return String(args[1] ?? "");
   const options = parseOptions(args.slice(1), "s:g:G:e:l:w", []);
+  if (options.given.some(({ letter, value }) => (letter === "s" || letter === "l") && value === "")) return undefined;
   const isRight =
     options.complaint === "" &&
     (options.endedBy === "" || (options.endedBy === "--" && options.given.length > 0)) &&
@@ -73,11 +73,11 @@ function parseApart(args: readonly string[], system: System): Apart {
   let isTold = false;
   const given = args.length === 2 ? [] : parseOptions(args.slice(1), "s:g:G:e:l:w", []).given;
   for (const { letter, value } of given) {
-    if (letter === "s") root = isAbsolute(value) ? value : `${system.currentDirectory().text}/${value}`;
+    if (letter === "s") root = absolutePath(system, value);
     if (letter === "g") controlGroup = value;
     if (letter === "G") queryGroup = value;
     if (letter === "e") environments.push(value);
-    if (letter === "l") logs = value;
+    if (letter === "l") logs = absolutePath(system, value);
     if (letter === "w") isTold = true;
   }
   return { root, controlGroup, queryGroup, environments, logs, isTold };

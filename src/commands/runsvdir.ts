@@ -1,9 +1,8 @@
 // runsvdir(8): starts and watches one runsv for each service directory of a scan directory.
 
 import { describeFatal, describeWarning } from "../core/text/messages.ts";
-import { isAbsolute } from "../core/text/paths.ts";
 import { describeTai64n } from "../core/text/tai64n.ts";
-import { makeStateRoot, namedStateRoot, nameStateRoot } from "../directories/state-root.ts";
+import { absolutePath, makeStateRoot, namedStateRoot, nameStateRoot } from "../directories/state-root.ts";
 import { TitleLog } from "../directories/title-log.ts";
 import { RunsvPlan, Runsvs } from "../engine/runsvs.ts";
 import { SystemError } from "../system/errors.ts";
@@ -37,8 +36,8 @@ function parse(args: readonly string[], system: System): Invocation | undefined 
     const value = args[index + 1];
     if (word.startsWith("-P")) inOwnSessions = true;
     else if (word === "-H") termIsHangup = true;
-    else if ((word === "-s" || word === "-g" || word === "-G") && value !== undefined && index + 2 < args.length) {
-      if (word === "-s") root = isAbsolute(value) ? value : `${system.currentDirectory().text}/${value}`;
+    else if (isShared(word) && value !== undefined && value !== "" && index + 2 < args.length) {
+      if (word === "-s") root = absolutePath(system, value);
       shared.push(word, word === "-s" ? root : value);
       index++;
     } else if (!word.startsWith("--")) break;
@@ -46,6 +45,10 @@ function parse(args: readonly string[], system: System): Invocation | undefined 
   const directory = args[index];
   if (directory === undefined) return undefined;
   return { inOwnSessions, termIsHangup, directory, log: index + 1 < args.length ? index + 1 : 0, root, shared };
+}
+
+function isShared(word: string): boolean {
+  return word === "-s" || word === "-g" || word === "-G";
 }
 
 export function runsvdir(args: readonly string[], system: System): number {
@@ -80,6 +83,9 @@ function planOf(system: System, invocation: Invocation, program: string): RunsvP
   plan.options = plan.root === "" ? shared : ["-w", ...shared];
   if (plan.root === "") return plan;
   makeStateRoot(system, plan.root, plan.root);
+  if (system.identify(plan.root, true).identity === system.identify(directory, true).identity) {
+    throw new SystemError(`unable to use state directory ${plan.root}: it is the scan directory`, 0);
+  }
   try {
     if (root !== "") nameStateRoot(system, directory, root); // so that clients find it
   } catch (error: unknown) {

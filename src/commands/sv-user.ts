@@ -11,7 +11,7 @@ import { userList } from "./user/list.ts";
 import { userLog } from "./user/log.ts";
 import { userNew } from "./user/new.ts";
 import { userSession } from "./user/session.ts";
-import { becomeUser, callSv, User, usageCode } from "./user/user.ts";
+import { becomeUser, callSv, parseSeconds, User, usageCode } from "./user/user.ts";
 
 const maxErrors = 99;
 
@@ -31,10 +31,12 @@ sv-add NAME enables a service, sv-remove NAME disables it.
 export function svUser(args: readonly string[], system: System): number {
   const options = parseOptions(args.slice(1), "u:w:vV", []);
   let account = "";
+  let isWrong = false;
   const forSv: string[] = [];
   for (const { letter, value } of options.given) {
     if (letter === "u") account = value;
     if (letter === "w") forSv.push("-w", value);
+    if (letter === "w" && parseSeconds(value) < 0) isWrong = true;
     if (letter === "v") forSv.push("-v");
     if (letter === "V") {
       system.writeText(2, describeVersion("sv-user"));
@@ -43,7 +45,7 @@ export function svUser(args: readonly string[], system: System): number {
   }
   const command = String(options.rest[0] ?? "");
   const words = options.rest.slice(1);
-  if (options.complaint !== "" || options.endedBy !== "" || command === "") {
+  if (options.complaint !== "" || options.endedBy !== "" || command === "" || isWrong) {
     if (options.complaint !== "") system.writeText(2, `sv-user: ${options.complaint}\n`);
     system.writeText(2, usage);
     return usageCode;

@@ -13,7 +13,7 @@ import { describeError, ENOENT } from "../core/text/errors.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
 import { isAbsolute } from "../core/text/paths.ts";
 import type { Called } from "../directories/state-root.ts";
-import { callOf, defaultLogDirectory } from "../directories/state-root.ts";
+import { absolutePath, callOf, defaultLogDirectory } from "../directories/state-root.ts";
 import { glanceMilliseconds, pollMilliseconds, StateWatch } from "../directories/state-watch.ts";
 import type { Reading, Trouble } from "../directories/supervised.ts";
 import {
@@ -174,7 +174,7 @@ class Session {
     this.#invocation = invocation;
     this.#origin = origin;
     this.#serviceDirectory = system.environment("SVDIR") ?? system.serviceDirectory;
-    this.#scan = absolute(system, this.#serviceDirectory);
+    this.#scan = absolutePath(system, this.#serviceDirectory);
     this.#finder = new StateFinder(system, this.#scan);
     this.#startedAt = system.monotonic();
     this.#nowSeconds = system.now().seconds;
@@ -577,11 +577,6 @@ class Session {
   #exitCode(): number {
     return Math.min(this.#errors, 99);
   }
-}
-
-/** As seen from the working directory. */
-function absolute(system: System, path: string): string {
-  return isAbsolute(path) ? path : `${system.currentDirectory().text}/${path}`;
 }
 
 function severalServices(names: readonly string[]): Trouble {

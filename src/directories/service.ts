@@ -14,6 +14,12 @@ export function startsDown(system: System, directory: string): boolean {
   return system.stat(`${directory}down`, true).errno === 0;
 }
 
+/** Whether there is a file outside the service directory that counts like `down`: a directory is somebody's state. */
+export function isMarker(system: System, path: string): boolean {
+  const found = system.stat(path, true);
+  return found.errno === 0 && found.kind !== "directory";
+}
+
 /** Whether there is a log service; what stands in its place but is none is warned about. */
 export function hasLogService(system: System, directory: string, warn: Warn): boolean {
   const log = system.stat(`${directory}log`, true);

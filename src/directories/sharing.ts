@@ -1,5 +1,6 @@
 // Who besides the owner may ask about services, or control them: by the group of the files in a state directory.
 
+import { orFail } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
 import { findGroup } from "./accounts.ts";
 import { readText } from "./text.ts";
@@ -45,9 +46,9 @@ export class Sharing {
     this.#give(path, this.#query, this.isShared ? 0o660 : 0o600);
   }
 
-  /** Only what is not so already: most are. */
+  /** Only what is not so already: most are. Nothing is opened to a group before it is that group's. */
   #give(path: string, gid: number, mode: number): void {
-    if (gid >= 0) this.#system.setOwner(path, -1, gid);
+    if (gid >= 0) orFail(this.#system.setOwner(path, -1, gid), `unable to give ${path} to group ${gid}`);
     if (gid >= 0 || this.#system.stat(path, true).mode !== mode) this.#system.chmod(path, mode);
   }
 }

@@ -22,6 +22,11 @@ export interface Called {
   readonly name: string;
 }
 
+/** A path that relates to the working directory, for good. */
+export function absolutePath(system: System, path: string): string {
+  return isAbsolute(path) ? path : `${system.currentDirectory().text}/${path}`;
+}
+
 /** `path` as seen from the working directory: where it stands, and its last component. */
 export function callOf(system: System, path: string): Called {
   let at = path;
@@ -204,10 +209,13 @@ export class StatePlaces {
   readonly #system: System;
   /** A root is named: "" if not. */
   readonly named: string;
+  /** The scan directory, which cannot be its own state root. */
+  readonly #scan: string;
 
-  constructor(system: System, named: string) {
+  constructor(system: System, named: string, scan: string) {
     this.#system = system;
     this.named = named;
+    this.#scan = scan;
   }
 
   /**
@@ -222,6 +230,9 @@ export class StatePlaces {
     const root = this.named === "" ? defaultStateRoot(this.#system) : this.named;
     const place = `${root}/${key}`;
     makeStateRoot(this.#system, root, place);
+    if (this.#system.identify(root, true).identity === this.#system.identify(this.#scan, true).identity) {
+      throw new SystemError(`unable to use state directory ${root}: it is the scan directory`, 0);
+    }
     return place;
   }
 
@@ -260,7 +271,9 @@ export function replaceLink(system: System, path: string, target: string): numbe
   const temporary = `${path}.new`;
   system.unlink(temporary);
   const made = system.symlink(target, temporary);
-  return made < 0 ? made : system.rename(temporary, path);
+  const moved = made < 0 ? made : system.rename(temporary, path);
+  if (moved < 0) system.unlink(temporary);
+  return moved;
 }
 
 /** The link by which whoever looks into a scan directory finds its state root. Throws SystemError. */

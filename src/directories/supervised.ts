@@ -11,6 +11,7 @@ import { isAbsolute, parentOf } from "../core/text/paths.ts";
 import { SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
 import { openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
+import { isMarker } from "./service.ts";
 import type { Called } from "./state-root.ts";
 import { defaultStateRoot, listStateRoots, namedStateRoot } from "./state-root.ts";
 import { readStart } from "./text.ts";
@@ -214,7 +215,7 @@ export function downMarkers(scanDirectory: string, name: string, state: string):
 export function normallyUp(system: System, markers: readonly string[]): number {
   const { errno } = system.stat("down", true);
   if (errno !== ENOENT) return errno === 0 ? 0 : -errno;
-  for (const marker of markers) if (system.stat(marker, true).errno === 0) return 0;
+  for (const marker of markers) if (isMarker(system, marker)) return 0;
   return 1;
 }
 

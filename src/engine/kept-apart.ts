@@ -63,7 +63,7 @@ export class KeptApart {
     const setting = this.#setting;
     const { scan, name } = this.#called;
     const named = this.#apart.root === "" ? namedStateRoot(this.#system, scan) : this.#apart.root;
-    const places = new StatePlaces(this.#system, named);
+    const places = new StatePlaces(this.#system, named, scan);
     setting.state = places.placeOf("", name);
     this.#isApart = named !== "" || isAbsolute(setting.state);
     const log = this.#system.stat("log", true);
@@ -72,7 +72,7 @@ export class KeptApart {
     if (!this.#isApart) return;
     const root = isAbsolute(setting.state) ? parentOf(setting.state) : named;
     const sharing = findSharing(this.#system, this.#apart.controlGroup, this.#apart.queryGroup, root);
-    sharing.openRoot(root);
+    if (isAbsolute(setting.state) || isAbsolute(setting.logState)) sharing.openRoot(root);
     setting.sharing = isAbsolute(setting.state) ? sharing : undefined;
     setting.logSharing = isAbsolute(setting.logState) ? sharing : undefined;
     setting.downMarkers = [...setting.downMarkers, `${root}/${name}.down`];

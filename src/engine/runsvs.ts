@@ -20,6 +20,8 @@ const pollMilliseconds = 5000;
 const retryMilliseconds = 1000;
 /** How often a state root is looked for of whose end there may be no word. */
 const rootMilliseconds = 4000;
+/** What was taken out of a state root is made again after this time. */
+const goneMilliseconds = 250;
 const childExitCode = 100;
 const hangupSignal = 1;
 const termSignal = 15;
@@ -69,6 +71,9 @@ export class Runsvs {
   /** When to look whether something has changed without word. */
   #pollAt = -1;
   #rootAt = -1;
+  /** Names of what was taken out of the state root, and when that is dealt with. */
+  readonly #gone = new Set<string>();
+  #goneAt = -1;
   #rootComplaint = "";
   #reservedComplaint = "";
   #hasScanned = false;
@@ -115,8 +120,9 @@ export class Runsvs {
     }
     const gone = this.#rootWatch.onReadable(happening.fd);
     if (gone !== undefined) {
-      if (!this.#rootWatch.isThere) this.#rootAt = this.#system.monotonic();
-      else for (const name of gone) this.#tellToLook(name);
+      // Not at once: whoever removes it all is to succeed.
+      for (const name of gone) this.#gone.add(name);
+      this.#goneAt = this.#system.monotonic() + goneMilliseconds;
       return;
     }
     for (const [pid, fd] of this.#adopted) {
@@ -129,6 +135,7 @@ export class Runsvs {
   }
 
   onTime(now: number): void {
+    if (this.#goneAt >= 0 && now >= this.#goneAt) this.#lookForGone(now);
     if (this.#rootAt >= 0 && now >= this.#rootAt) this.#lookForRoot(now);
     if (this.#isEnding) return;
     if (this.#pollAt >= 0 && now >= this.#pollAt) {
@@ -139,8 +146,8 @@ export class Runsvs {
   }
   /** When `onTime` is due (monotonic clock, milliseconds); negative: never. */
   get due(): number {
-    if (this.#isEnding) return this.#rootAt;
-    return soonest(soonest(this.#scanAt, this.#pollAt), this.#rootAt);
+    const rootDue = soonest(this.#rootAt, this.#goneAt);
+    return this.#isEnding ? rootDue : soonest(soonest(this.#scanAt, this.#pollAt), rootDue);
   }
 
   /** A child has ended; one that is no current runsv (a dropped one, an orphan) is reaped, and that is all. */
@@ -276,6 +283,13 @@ export class Runsvs {
     this.#rootComplaint = "";
     this.#watchRoot();
     for (const one of this.#known) if (one.pid !== 0) this.#system.kill(one.pid, hangupSignal);
+  }
+
+  #lookForGone(now: number): void {
+    this.#goneAt = -1;
+    if (this.#rootWatch.isThere) for (const name of this.#gone) this.#tellToLook(name);
+    else this.#rootAt = now;
+    this.#gone.clear();
   }
 
   #tellToLook(name: string): void {

@@ -17,6 +17,7 @@ import {
   hasControlScript,
   hasFinish,
   hasLogService,
+  isMarker,
   readSignalPrefix,
   readStopSignal,
   startsDown,
@@ -152,7 +153,7 @@ export class Supervisor {
     const { base, state, logState, sharing, logSharing } = setting;
     const now = system.now();
     this.#main = new Child("service", new SuperviseDirectory(system, state, nameOf(state, base), warn, sharing));
-    const isDown = startsDown(system, base) || setting.downMarkers.some((path) => system.stat(path, true).errno === 0);
+    const isDown = startsDown(system, base) || setting.downMarkers.some((path) => isMarker(system, path));
     const service = newService("service", isDown ? "down" : "up", now);
     let log: Child | undefined;
     let logService: Service | undefined;

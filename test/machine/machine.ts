@@ -1086,6 +1086,9 @@ export class Machine extends System {
       this.after(100, wait);
     } else if (process.program.hears?.(process, signal) !== true) process.end(signal);
   }
+  override setUmask(): number {
+    return 0o22;
+  }
   override get uid(): number {
     return this.ownUid;
   }

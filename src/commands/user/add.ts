@@ -64,11 +64,11 @@ class Adding {
 
   addAll(words: readonly string[]): number {
     const added: string[] = [];
-    for (const wanted of this.#wanted(words)) if (this.#link(wanted)) added.push(wanted.name);
-    if (!this.#invocation.isLinkOnly && added.length > 0) {
-      this.#user.startTree([], false);
-      for (const name of added) this.#await(name);
-    }
+    const wanted = this.#wanted(words);
+    // First: where there can be no tree, nothing is enabled.
+    if (!this.#invocation.isLinkOnly && wanted.length > 0) this.#user.startTree([], false);
+    for (const one of wanted) if (this.#link(one)) added.push(one.name);
+    if (!this.#invocation.isLinkOnly) for (const name of added) this.#await(name);
     return Math.min(this.#errors, maxErrors);
   }
 
@@ -126,11 +126,7 @@ class Adding {
     const above = makeAbove(system, path);
     if (above < 0) throw new SystemError(`unable to create ${places.scan}`, -above);
     const made = this.#make(definition, path, name);
-    if (made === "is there") {
-      this.#user.say(`${name}: already added\n`);
-      // It may be there though nobody runs it.
-      if (!this.#invocation.isLinkOnly) this.#user.startTree([], false);
-    }
+    if (made === "is there") this.#user.say(`${name}: already added\n`);
     return made === "made";
   }
 

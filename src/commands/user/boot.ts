@@ -38,7 +38,6 @@ export function userBoot(words: readonly string[], user: string, system: System)
   if (word === "run") return run(system, name);
   if (word === "status") return status(system, service);
   if (system.uid !== 0) {
-    system.writeText(2, "sv-user: boot: only root can do this:\n");
     system.writeText(1, `${ownName(system)} boot ${word} ${name}\n`);
     return usageCode;
   }

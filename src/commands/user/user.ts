@@ -8,11 +8,10 @@ import { ownChild } from "../../directories/own-program.ts";
 import { readBootId } from "../../directories/processes.ts";
 import { makeAbove, makeStateRoot } from "../../directories/state-root.ts";
 import { isListenedTo } from "../../directories/supervised.ts";
-import { readStart } from "../../directories/text.ts";
 import type { Person } from "../../directories/user-places.ts";
 import { findPerson, findRun, UserPlaces } from "../../directories/user-places.ts";
 import type { SessionFacts } from "../../directories/user-session.ts";
-import { askForFacts, pidName, reservedNames, runInUse, tell } from "../../directories/user-session.ts";
+import { askForFacts, reservedNames, runInUse, tell } from "../../directories/user-session.ts";
 import { findSupervisor } from "../../engine/runsvs.ts";
 import { baseVariables } from "../../engine/session.ts";
 import { orFail, SystemError } from "../../system/errors.ts";
@@ -105,14 +104,14 @@ export class User {
     makeStateRoot(system, run, run);
     const child = this.#spawn(holds, keeps);
     let pause = 1;
-    let hasEnded = false;
+    let hasFailed = false;
     for (;;) {
       if (this.#join(holds, keeps)) return;
-      // Another one may have been faster, and not be ready yet.
-      if (hasEnded && readStart(system, `${run}/${pidName}`, 20) === "") break;
-      if (system.monotonic() >= until) break;
+      if (hasFailed || system.monotonic() >= until) break;
       for (const heard of awaitHappenings(system, { fds: [], milliseconds: pause })) {
-        if (heard.kind === "ended" && heard.pid === child) hasEnded = true;
+        // With 1: another one was faster, and may not be ready yet.
+        if (heard.kind === "ended" && heard.pid === child) hasFailed = heard.waitStatus > 256;
+        if (heard.kind === "ended" && heard.pid === child && heard.waitStatus === 0) return; // nobody to run for
       }
       pause = Math.min(pause * 2, 20);
     }

@@ -225,18 +225,18 @@ stories("runit", (story) => {
       arm(stage);
       for (let times = 0; times < 5; times++) machine.signal("SIGCONT");
       await machine.says("three");
-      // One of the five may have come after the flag was taken back.
-      const before = machine.console.filter((line) => line === onlyInStage2).length;
-      assert.ok(before <= 1, `${before} warnings`);
+      // Up to four of the five may have come after the flag was taken back, and some after "three".
+      await machine.heard(signal.CONT);
       machine.signal("SIGCONT");
-      await machine.says(onlyInStage2, before + 1);
+      await machine.heard(signal.CONT);
       machine.signal("SIGINT");
-      await machine.says(onlyInStage2, before + 2);
+      await machine.heard(signal.INT);
       stage.file("root/out/go", "");
       assert.equal(await machine.end(), "halt");
+      const warnings = machine.console.filter((line) => line === onlyInStage2).length;
+      assert.ok(warnings >= 2 && warnings <= 6, `${warnings} warnings`);
       const lines = machine.console.filter((line) => line !== onlyInStage2);
       assert.deepEqual(lines, [...upToStage2, ...shutdown]);
-      assert.equal(machine.console.filter((line) => line === onlyInStage2).length, before + 2);
     },
     onMachine,
   );

@@ -8,6 +8,7 @@
 int main(int argc, char **argv) {
   if (argc < 3) return 100;
   uid_t id = (uid_t)atoi(argv[1]);
+  if (id == 0) return 100;
   if (setgroups(0, NULL) || setresgid(id, id, id) || setresuid(id, id, id)) {
     perror("become");
     return 111;

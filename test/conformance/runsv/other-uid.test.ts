@@ -1,4 +1,4 @@
-// A service that becomes another user, whom its runsv may not signal: ../shared/spec/user-services.md, section B8, cases 24
+// A service that becomes another user, whom its runsv may not signal: spec/user-services.md, section B8, cases 24
 // and 25. What doas would do, a small setuid program does (become.c).
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
@@ -23,7 +23,9 @@ function become(): string {
     process.on("exit", () => fs.rmSync(directory, { recursive: true, force: true }));
     compiled = path.join(directory, "become");
     execFileSync("cc", ["-static", "-Os", "-Wall", "-o", compiled, path.join(import.meta.dirname, "become.c")]);
-    fs.chmodSync(compiled, 0o4755);
+    // For nobody else on this machine.
+    fs.chownSync(compiled, 0, owner.gid);
+    fs.chmodSync(compiled, 0o4750);
   }
   return compiled;
 }
@@ -32,7 +34,7 @@ function cannotBecome(): string | false {
   if (!isRoot) return "only root can make a program setuid";
   const lacking = missing("cc", "kill");
   if (lacking) return lacking;
-  const tried = spawnSync(become(), ["1", "true"], owner);
+  const tried = spawnSync(become(), [`${server.uid}`, "true"], owner);
   return tried.status !== 0 && "setuid programs are not heeded here";
 }
 const told = { only: "ours", skip: cannotBecome() } as const;

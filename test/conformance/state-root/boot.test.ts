@@ -1,4 +1,4 @@
-// Process 1 and runsvchdir where /etc cannot be written: ../shared/spec/user-services.md, section D3 and case 44. Machines as
+// Process 1 and runsvchdir where /etc cannot be written: spec/user-services.md, section D3 and case 44. Machines as
 // in ../runit/scenes.ts.
 import assert from "node:assert/strict";
 import * as fs from "node:fs";

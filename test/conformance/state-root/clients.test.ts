@@ -1,4 +1,4 @@
-// How the clients find a state that is not beside the definition: ../shared/spec/user-services.md, section D3 and cases
+// How the clients find a state that is not beside the definition: spec/user-services.md, section D3 and cases
 // 36, 38, 39 and 45.
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
@@ -64,13 +64,12 @@ stories("state root", (story) => {
       enable(stage, "foo", "b");
       await tree(stage, ["foo", "b"]);
       await pidIn(stage, `${root}/foo`);
+      await pidIn(stage, `${root}/b`);
       const definition = stage.at("sv/foo");
-      const several = `fail: ${definition}: several services have this definition: b foo\n`;
-      const found = `run: ${definition}: (pid N) Ns\n`;
-      const { out, code } = await sv(stage, ["status", definition]);
-      // R/foo, whose definition this is, comes first.
-      assert.ok(!out.includes("runsv not running"), `${out}${several}`);
-      assert.deepEqual([withoutNumbers(out), code], [found, 0]);
+      // state/foo, whose definition this is, comes first.
+      assertSays(await sv(stage, ["status", definition]), `run: ${definition}: (pid N) Ns\n`);
+      await sv(stage, ["down", definition]);
+      assert.deepEqual([statusIn(stage, `${root}/foo`).phase, statusIn(stage, `${root}/b`).phase], [0, 1]);
     },
     ours,
   );
@@ -340,6 +339,56 @@ stories("state root", (story) => {
       stage.file("sv/foo/down", "");
       fs.unlinkSync(stage.at(scan, ".b.down"));
       assertSays(await sv(stage, ["status", "foo", "b"]), "run: foo: (pid N) Ns, normally down\ndown: b: Ns\n");
+    },
+    ours,
+  );
+
+  story(
+    "38 (a name like a marker)",
+    "a service that is called like the marker of another is none",
+    async (stage) => {
+      lay(stage, { a: { run: sleeper }, "a.down": { run: sleeper } });
+      await tree(stage, ["a", "a.down"]);
+      const pid = await pidIn(stage, `${root}/a`);
+      await pidIn(stage, `${root}/a.down`);
+      assertSays(await sv(stage, ["status", "a", "a.down"]), "run: a: (pid N) Ns\nrun: a.down: (pid N) Ns\n");
+      assert.equal((await sv(stage, ["exit", "a"])).code, 0);
+      await pidIn(stage, `${root}/a`, pid);
+    },
+    ours,
+  );
+
+  story(
+    "36 (odd names)",
+    "a name may have blanks and other letters than those of ASCII",
+    async (stage) => {
+      const names = ["a b", "né", "x:y", "%s", "-s"];
+      lay(stage, Object.fromEntries(names.map((name) => [name, { run: sleeper }])));
+      await tree(stage, names);
+      for (const name of names) {
+        await pidIn(stage, `${root}/${name}`);
+        const { code } = await sv(stage, ["--", "status", name]);
+        assert.equal(code, 0, name);
+        const path = stage.at("sv", name);
+        assert.equal((await sv(stage, ["status", path], { env: { SVRUNDIR: stage.at(root) } })).code, 0, path);
+      }
+    },
+    ours,
+  );
+
+  story(
+    "36 (through a link)",
+    "a definition is found by a path through links too",
+    async (stage) => {
+      lay(stage, { foo: { run: sleeper } });
+      fs.unlinkSync(stage.at(scan, "foo"));
+      enable(stage, "foo", "web");
+      fs.symlinkSync("sv", stage.at("link"));
+      await tree(stage, ["web"]);
+      await pidIn(stage, `${root}/web`);
+      const name = stage.at("link/foo");
+      const env = { SVRUNDIR: stage.at(root) };
+      assertSays(await sv(stage, ["status", name], { env }), `run: ${name}: (pid N) Ns\n`);
     },
     ours,
   );

@@ -1,5 +1,5 @@
 // What the scripts of a service with a state root are told, environment directories, and logs without a log service:
-// ../shared/spec/user-services.md, sections B5, B7, D3 and case 41.
+// spec/user-services.md, sections B5, B7, D3 and case 41.
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import type { Stage } from "../stage.ts";
@@ -223,6 +223,19 @@ stories("state root", (story) => {
       runsv.kill("SIGTERM");
       assert.equal((await stage.end(runsv)).code, 0);
       await stage.until("nobody is left", () => stage.processes().length === 0);
+    },
+    ours,
+  );
+
+  story(
+    "B7 (relative)",
+    "a relative directory of -l, like that of -s, is where runsv is started",
+    async (stage) => {
+      lay(stage, { a: { run: telling(stage, "run", "echo out\nexec sleep 1000") } });
+      start(stage, "runsv", ["-s", root, "-l", "logs", "svc/a"]);
+      await stage.becomes(() => logged(stage, "logs/a/current"), ["out"]);
+      assert.equal(lastTold(stage, "run")["SV_LOGDIR"], stage.at("logs/a"));
+      assert.deepEqual(fs.readdirSync(stage.at("sv/a")), ["run"]);
     },
     ours,
   );

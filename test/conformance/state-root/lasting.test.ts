@@ -1,4 +1,4 @@
-// What a service with a state root survives: ../shared/spec/user-services.md, section D3 and cases 37 and 42.
+// What a service with a state root survives: spec/user-services.md, section D3 and cases 37 and 42.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";

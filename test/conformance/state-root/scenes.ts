@@ -1,4 +1,4 @@
-// What the stories of state roots have in common: ../shared/spec/user-services.md, part D.
+// What the stories of state roots have in common: spec/user-services.md, part D.
 //
 // A stage has its definitions below sv/, its scan directory svc/ with links to them, and its state root state/. Where /run,
 // /etc or /var/log matter, a World is a mount namespace in which directories of the stage stand in their places.
