@@ -1,6 +1,7 @@
 // The tree of a user's services: a runsv for each enabled one, as runsvdir has it, that ends when it is told to, or when
 // the logins it was started for are over; its end takes every service with it, in a time that is known. sv-user(8).
 
+import { statusBytes } from "../core/supervise/status.ts";
 import { decodeFields, encodeFields } from "../core/text/fields.ts";
 import { describeWarning } from "../core/text/messages.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
@@ -9,7 +10,7 @@ import { ControlSocket } from "../directories/control-socket.ts";
 import { isLiving, readBootId } from "../directories/processes.ts";
 import { removeBelow } from "../directories/remove.ts";
 import { makeAbove, makeStateRoot, namedStateRoot, nameStateRoot, whyNotOurs } from "../directories/state-root.ts";
-import { tell } from "../directories/supervised.ts";
+import { readStatus, tell } from "../directories/supervised.ts";
 import { readStart } from "../directories/text.ts";
 import type { Person, UserPlaces } from "../directories/user-places.ts";
 import { findRun, runtimeDirectory } from "../directories/user-places.ts";
@@ -37,7 +38,12 @@ const killMilliseconds = 1500;
 const messagesMilliseconds = 60_000;
 const maxMessageBytes = 262_144;
 const tailBytes = 65_536;
+/** The same for what it has left behind when it has ended, before that is told to end; and how often it is looked at. */
+const restMilliseconds = 500;
+const lookMilliseconds = 50;
 const killSignal = 9;
+const termSignal = 15;
+const contSignal = 18;
 const standardPath = "/usr/local/bin:/usr/bin:/bin";
 
 export type Mode = "demand" | "login" | "boot";
@@ -77,6 +83,8 @@ class Ending {
   /** When it is killed (monotonic clock, milliseconds). */
   killAt: number;
   isKilled: boolean;
+  /** When what it has left behind is told to end: that may keep its log open; negative: not known yet. */
+  tellRestAt = -1;
 
   constructor(pid: number, name: string, killAt: number, isKilled: boolean) {
     this.pid = pid;
@@ -266,7 +274,11 @@ export class Session {
   #due(): number {
     let due = this.#endAt;
     const times = [this.#tree().due, this.#socket.due, this.#messagesAt];
-    for (const ending of this.#ending ?? []) times.push(ending.killAt);
+    for (const { killAt, tellRestAt } of this.#ending ?? []) {
+      times.push(killAt);
+      if (killAt >= 0 && Number.isFinite(tellRestAt))
+        times.push(Math.min(killAt, this.#system.monotonic() + lookMilliseconds));
+    }
     for (const time of times) if (time >= 0 && (due < 0 || time < due)) due = time;
     return due;
   }
@@ -412,8 +424,10 @@ export class Session {
 
   #goOnEnding(now: number): void {
     for (const one of this.#ending ?? []) {
-      if (one.killAt < 0 || now < one.killAt) continue;
+      if (one.killAt < 0) continue;
       const isThere = this.#tree().known.some((known) => known.pid === one.pid);
+      if (isThere) this.#tellRest(one, now);
+      if (isThere && now < one.killAt) continue;
       if (!isThere) one.killAt = -1;
       else if (!one.isKilled) {
         this.#hasKilled = true;
@@ -427,6 +441,17 @@ export class Session {
         this.#system.killGroup(one.pid, killSignal);
         this.#system.kill(one.pid, killSignal);
       }
+    }
+  }
+  /** The service has ended and its supervisor has not: its log service waits for an orphan that may still write. */
+  #tellRest(one: Ending, now: number): void {
+    if (one.tellRestAt < 0) {
+      const { status } = readStatus(this.#system, this.#stateOf(one.name), (bytes) => bytes >= statusBytes);
+      if (status === undefined || (status.pid === 0 && status.phase === "down"))
+        one.tellRestAt = now + restMilliseconds;
+    } else if (now >= one.tellRestAt && Number.isFinite(one.tellRestAt)) {
+      one.tellRestAt = Number.POSITIVE_INFINITY;
+      for (const signal of [termSignal, contSignal]) this.#system.killGroup(one.pid, signal);
     }
   }
   #stateOf(name: string): string {

@@ -120,11 +120,14 @@ export class Machine {
     }
     return assert.fail(`${name} never runs: ${await this.status(name)}`);
   }
-  /** Whether there is a tree. */
-  async hasTree(): Promise<boolean> {
-    return (await this.user("sv-user session status")).code === 0;
+  /** Awaits that the tree is this process. */
+  async hasTree(pid: number): Promise<void> {
+    for (const end = performance.now() + 30_000; performance.now() < end; await this.stage.span(50)) {
+      if ((await this.user("sv-user session status")).out.startsWith(`run: pid ${pid},`)) return;
+    }
+    assert.fail(`there is no tree ${pid}: ${(await this.root("ps axf")).out}`);
   }
-  /** Awaits that there is none, nor any process of the user's. */
+  /** Awaits that there is no process of the user's. */
   async isQuiet(): Promise<void> {
     for (const end = performance.now() + 30_000; performance.now() < end; await this.stage.span(50)) {
       if ((await this.root(`ps -o pid= -U ${uid}`)).out.trim() === "") return;

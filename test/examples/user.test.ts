@@ -78,7 +78,7 @@ suite("examples/user", { concurrency: 4 }, () => {
             const machine = await Machine.boot(stage, { hasSsh: way === "ssh", pam });
             defineMyserver(machine);
             assert.equal((await machine.user("sv-add -n myserver")).code, 0);
-            assert.equal(await machine.hasTree(), false);
+            assert.match((await machine.user("sv-user session status")).out, /^down/);
             lay(machine);
             const first = machine[way]();
             const pid = await machine.runs("myserver");
@@ -196,8 +196,10 @@ suite("examples/user", { concurrency: 4 }, () => {
         assert.equal((await does(start)).code, 0);
         await machine.runs("myserver");
         assert.equal(unit("KillMode"), "process");
-        await machine.root(`kill -KILL ${main()}`);
+        const killed = main();
+        await machine.root(`kill -KILL ${killed}; while kill -0 ${killed} 2>/dev/null; do :; done`);
         assert.equal((await does(start)).code, 0);
+        await machine.hasTree(main());
         await machine.runs("myserver");
         await machine.root(`kill -TERM ${main()}`);
         await machine.isQuiet();
@@ -207,6 +209,7 @@ suite("examples/user", { concurrency: 4 }, () => {
     story("the service of OpenRC starts and stops the services", noOpenrc, async (stage) => {
       const machine = new Namespaces();
       stage.atEnd(() => void machine.clear());
+      fs.chmodSync(machine.at("."), 0o755); // for everybody
       layBusybox(machine.at);
       layPrograms(machine.at, "usr/local/bin");
       layOpenrc(machine.at);
@@ -218,6 +221,7 @@ suite("examples/user", { concurrency: 4 }, () => {
       const told = "trap 'echo down >>$HOME/told; exit 0' TERM; echo up >>$HOME/told; while :; do sleep 0.1; done";
       script(machine.at, "srv/web/.config/sv/web/run", told);
       link(machine.at, "srv/web/.local/state/sv/service/web", "/srv/web/.config/sv/web");
+      write(machine.at, "srv/web/told", ""); // so that it is the user's
       spawnSync("chown", ["-hR", "6000:6000", machine.at("srv/web")]);
       script(
         machine.at,

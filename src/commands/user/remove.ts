@@ -12,7 +12,11 @@ const maxErrors = 99;
 const longestPause = 20;
 /** What was killed, and its supervisor, are gone within this time. */
 const goneMilliseconds = 5000;
+/** What a service has left behind is told to end after this time. */
+const restMilliseconds = 500;
 const killSignal = 9;
+const termSignal = 15;
+const contSignal = 18;
 
 export function svRemove(args: readonly string[], system: System): number {
   const called = "sv-remove";
@@ -59,9 +63,12 @@ function remove(user: User, name: string, until: number, called: string): boolea
   system.unlink(`${places.scan}/.${name}.down`);
   if (wasSupervised) {
     tell(system, state, "x");
+    // An orphan may hold its log open.
+    if (!awaitTrue(system, system.monotonic() + restMilliseconds, () => isGone(user, state, supervisor))) {
+      if (supervisor > 0) for (const signal of [termSignal, contSignal]) system.killGroup(supervisor, signal);
+    }
     const limit = Math.max(until, system.monotonic()) + goneMilliseconds;
     if (!awaitTrue(system, limit, () => isGone(user, state, supervisor))) {
-      // Something holds its log open.
       if (supervisor > 0) for (const pid of [-supervisor, supervisor]) kill(system, pid);
       if (!awaitTrue(system, system.monotonic() + goneMilliseconds, () => isGone(user, state, supervisor))) {
         user.complain(`${called}: ${name}: its supervisor does not end\n`);

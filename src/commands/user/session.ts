@@ -1,6 +1,7 @@
 // sv-user session: the tree of a user's services.
 
 import { parseOptions } from "../../core/process/options.ts";
+import { describeError } from "../../core/text/errors.ts";
 import { leadingNumber } from "../../core/text/numbers.ts";
 import { readText } from "../../directories/text.ts";
 import { tellFor } from "../../directories/user-session.ts";
@@ -82,6 +83,14 @@ export function userSession(words: readonly string[], system: System): number {
 
 function start({ holds, keeps }: Invocation, system: System): number {
   const user = new User(system);
+  for (const pid of holds) {
+    const fd = system.pidfd(pid);
+    if (fd < 0) {
+      user.complain(`sv-user: session: --hold ${pid}: ${describeError(-fd)}\n`);
+      return 1;
+    }
+    system.close(fd);
+  }
   user.startTree(holds, keeps || holds.length === 0);
   hint(user);
   return 0;

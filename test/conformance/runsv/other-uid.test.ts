@@ -37,7 +37,7 @@ function cannotBecome(): string | false {
   const tried = spawnSync(become(), [`${server.uid}`, "true"], owner);
   return tried.status !== 0 && "setuid programs are not heeded here";
 }
-const told = { only: "ours", skip: cannotBecome() } as const;
+const told = { only: "ours", differs: "sv-not-permitted", skip: cannotBecome() } as const;
 
 function accountOf(uid: number): string {
   const lines = fs.readFileSync("/etc/passwd", "latin1").split("\n");

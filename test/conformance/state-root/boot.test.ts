@@ -18,7 +18,8 @@ import type { Stage } from "../stage.ts";
 import { stories } from "../stage.ts";
 import { asRootMounted, pidIn, sleeper, start, world } from "./scenes.ts";
 
-const onMachine = { only: "ours", skip: cannotBoot } as const;
+const onMachine = { only: "ours", differs: "runit-flags-in-run", skip: cannotBoot } as const;
+const mounted = { ...asRootMounted, differs: "runsvchdir-read-only" } as const;
 /** Nothing can be written but /run and /out. */
 const readOnly: Boot = {
   isReadOnly: true,
@@ -139,7 +140,7 @@ stories("state root", (story) => {
       assert.deepEqual([out, err, code], ["", "runsvchdir: fatal: nope: file does not exist\n", 111]);
       assert.deepEqual(links(stage, sets), ["current>default"]);
     },
-    asRootMounted,
+    mounted,
   );
 
   story(
@@ -159,7 +160,7 @@ stories("state root", (story) => {
       await stage.until("b has ended", () => !stage.isLiving(pid));
       assert.equal(runsvdir.err, "");
     },
-    asRootMounted,
+    mounted,
   );
 });
 

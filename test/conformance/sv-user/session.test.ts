@@ -1,9 +1,11 @@
 // The tree of a user: spec/user-services.md, B2 and B4, cases 2, 12 to 14, 16 to 19.
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import type { Stage } from "../stage.ts";
 import { isRoot, missing, stories } from "../stage.ts";
 import {
   anyUser,
@@ -28,6 +30,12 @@ async function closes(child: ChildProcess, milliseconds: number): Promise<void> 
   await Promise.all(
     [child.stdout, child.stderr].map((stream) => stream?.closed || once(stream ?? child, "close", { signal: late })),
   );
+}
+/** Removes a directory: out of sight first, or while others see what is left of it. */
+function removed(stage: Stage, directory: string, way: "at once" | "piece by piece"): void {
+  const gone = way === "at once" ? stage.at("gone") : directory;
+  if (gone !== directory) fs.renameSync(directory, gone);
+  assert.equal(spawnSync("rm", ["-rf", gone]).status, 0);
 }
 /** Controlling terminal, 0 if there is none, and session. */
 function terminalOf(pid: number): { readonly terminal: number; readonly session: number } {
@@ -122,6 +130,16 @@ stories("sv-user", (story) => {
     await user.isQuiet();
   });
 
+  eachUser(story, "13 at once", "another tree can be had in the moment in which one is killed", async (user, stage) => {
+    user.define("web", { run: noting });
+    await user.add("web");
+    const killed = user.treePid();
+    process.kill(killed, "SIGKILL");
+    await user.does("session start");
+    await stage.until("there is another tree", () => user.hasTree() && user.treePid() !== killed);
+    assert.match(await user.does("session status"), /^run: /);
+  });
+
   eachUser(story, 14, "all services are stopped with the tree", async (user) => {
     for (const name of ["a", "b"]) user.define(name, { run: noting, "log/run": "exec cat >/dev/null" });
     for (const name of ["a", "b"]) await user.add(name);
@@ -185,36 +203,93 @@ stories("sv-user", (story) => {
     await stage.span(2000);
     assert.ok(stage.isLiving(web));
   });
+  eachUser(
+    story,
+    "16 demand",
+    "a tree that was there before does not end with those who hold it",
+    async (user, stage) => {
+      user.define("web");
+      const web = pidIn(await user.add("web"), "web");
+      const holder = user.start("/bin/sleep", ["1000"]);
+      await user.does(`session start --hold ${holder.pid}`);
+      holder.kill("SIGKILL");
+      await holder.ended;
+      await stage.span(2000);
+      assert.ok(stage.isLiving(web));
+    },
+  );
+  for (const way of ["hold", "keep", "add"] as const) {
+    eachUser(
+      story,
+      `16 again ${way}`,
+      `who comes while the tree still ends has one all the same (${way})`,
+      async (user, stage) => {
+        user.define("slow", { run: "trap 'sleep 2; exit 0' TERM\necho up >\"$HOME/up\"\nwhile :; do sleep 0.1; done" });
+        user.define("web");
+        for (const name of ["slow", ...(way === "add" ? [] : ["web"])]) await user.add("-n", name);
+        const [first, second] = [user.start("/bin/sleep", ["1000"]), user.start("/bin/sleep", ["1000"])];
+        await user.does(`session start --hold ${first.pid}`);
+        const tree = user.treePid();
+        await stage.until("the slow one is up", () => user.exists("up"));
+        first.kill("SIGKILL");
+        await stage.until("the tree ends", () =>
+          /, want /.test(fs.readFileSync(path.join(user.state, "slow/stat"), "latin1")),
+        );
+        if (way === "add") await user.add("web");
+        else await user.does(way === "hold" ? `session start --hold ${second.pid}` : "session start --keep");
+        await user.running("web");
+        await stage.until("it is another tree", () => user.hasTree() && user.treePid() !== tree);
+        assert.ok(stage.isLiving(await user.running("slow")));
+      },
+    );
+  }
   eachUser(story, "16 over", "who holds a tree and has ended already holds nothing", async (user, stage) => {
     user.define("web");
     await user.add("-n", "web");
     const holder = user.start("/bin/sleep", ["0"]);
     await stage.end(holder);
-    await user.sv(`session start --hold ${holder.pid}`);
+    for (const _ of [1, 2]) {
+      const { milliseconds } = await user.sv(`session start --hold ${holder.pid}`);
+      assert.ok(milliseconds < 5000, "it is known at once");
+    }
     await stage.until("there is no tree", () => !user.hasTree(), 5000);
   });
 
-  eachUser(story, 17, "the state is made again where it was", async (user, stage) => {
-    user.define("web", { run: noting });
-    const pid = pidIn(await user.add("web"), "web");
-    const tree = user.treePid();
-    fs.rmSync(user.state, { recursive: true });
-    await stage.until("the state is there again", () => user.pid("web") === pid && user.treePid() === tree, 6000);
-    assert.match(await user.does("status web"), new RegExp(`^run: web: \\(pid ${pid}\\)`));
-    await user.does("session status");
-    assert.notEqual(pidIn(await user.does("restart web"), "web"), pid);
-  });
-  eachUser(story, "17 logout", "the state moves when the directory of the login goes", async (user, stage) => {
-    user.define("web", { run: noting });
-    const pid = pidIn(await user.add("web"), "web");
-    const tree = user.treePid();
-    fs.rmSync(user.runtime, { recursive: true });
-    await stage.until("the state is elsewhere", () => user.pid("web") === pid && user.treePid() === tree, 6000);
-    assert.equal(fs.realpathSync(user.state), user.at(".local/state/sv/run"));
-    assert.match(await user.does("status web"), new RegExp(`^run: web: \\(pid ${pid}\\)`));
-    await user.does("session stop");
-    await user.isQuiet();
-  });
+  for (const way of ["at once", "piece by piece"] as const) {
+    eachUser(
+      story,
+      `17 ${way}`,
+      `the state is made again where it was, when it is removed ${way}`,
+      async (user, stage) => {
+        user.define("web", { run: noting });
+        const pid = pidIn(await user.add("web"), "web");
+        const tree = user.treePid();
+        removed(stage, user.state, way);
+        await stage.until("the state is there again", () => user.pid("web") === pid && user.treePid() === tree, 6000);
+        assert.match(await user.does("status web"), new RegExp(`^run: web: \\(pid ${pid}\\)`));
+        await user.does("session status");
+        assert.notEqual(pidIn(await user.does("restart web"), "web"), pid);
+        await user.does("session stop");
+        await user.isQuiet();
+      },
+    );
+    eachUser(
+      story,
+      `17 logout ${way}`,
+      `the state moves when the directory of the login is removed ${way}`,
+      async (user, stage) => {
+        user.define("web", { run: noting });
+        const pid = pidIn(await user.add("web"), "web");
+        const tree = user.treePid();
+        removed(stage, user.runtime, way);
+        await stage.until("the state is elsewhere", () => user.pid("web") === pid && user.treePid() === tree, 6000);
+        assert.equal(fs.realpathSync(user.state), user.at(".local/state/sv/run"));
+        assert.match(await user.does("status web"), new RegExp(`^run: web: \\(pid ${pid}\\)`));
+        await user.does("session stop");
+        await user.isQuiet();
+      },
+    );
+  }
 
   for (const kind of ["foreign", "own"] as const) {
     const title = kind === "foreign" ? "state of another boot is removed" : "state of this boot is kept";
