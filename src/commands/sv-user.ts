@@ -110,7 +110,7 @@ function control(command: string, names: readonly string[], forSv: readonly stri
   }
   if (enabled.length === 0) return Math.min(errors, maxErrors);
   const starts = request !== undefined && (request.bytes.includes("u") || request.bytes === "o");
-  if (starts && user.facts === undefined) startAll(user, enabled);
+  if (starts) startAll(user, enabled);
   const there: string[] = [];
   for (const name of enabled) {
     if (user.isSupervised(name) || user.facts !== undefined) there.push(name);
@@ -123,7 +123,7 @@ function control(command: string, names: readonly string[], forSv: readonly stri
 /** Starts the tree; what is to be told something is supervised then. */
 function startAll(user: User, names: readonly string[]): void {
   const { system } = user;
-  user.startTree([], false);
+  user.startTree([], false); // unless there is one
   const until = system.monotonic() + 7000;
   for (const name of names) {
     for (let pause = 1; !user.isSupervised(name) && system.monotonic() < until; pause = Math.min(pause * 2, 20)) {

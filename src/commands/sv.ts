@@ -43,6 +43,9 @@ const settleMilliseconds = 5;
 const crashMilliseconds = 1000;
 /** Each awaited service may cost a descriptor; beyond this many they are looked at instead. */
 const maxOkFds = 200;
+/** State that is being made again is looked for so often, and so many times. */
+const rereadMilliseconds = 50;
+const maxRereadings = 20;
 const killSignal = 9;
 
 interface Invocation {
@@ -159,6 +162,8 @@ class Session {
   /** What was entered last, where its state is, and what it is called in a state root. */
   #called: Called = { scan: "", name: "" };
   #isEntry = false;
+  /** Its definition is not there: we are where its state is. */
+  #isOrphan = false;
   #state = besideIt;
   #key = "";
   /** Of the service that was told something last, before it was. */
@@ -446,6 +451,7 @@ class Session {
   /** Whether there is nothing to ask; else the check script is started, and its end decides. */
   #agrees(one: Pending): boolean {
     if (one.checkPid !== 0) return false;
+    if (this.#isOrphan) return true;
     const { errno } = this.#system.stat("check", true);
     if (errno === ENOENT) return true;
     if (errno !== 0) {
@@ -505,6 +511,7 @@ class Session {
     if (result >= 0 && this.#isEntry) result = this.#system.chdir(this.#serviceDirectory);
     if (result >= 0) result = this.#system.chdir(name);
     this.#state = besideIt;
+    this.#isOrphan = false;
     this.#key = this.#called.name;
     return result === -ENOENT ? this.#enterOrphan() : -Math.min(result, 0);
   }
@@ -513,6 +520,7 @@ class Session {
     const state = this.#finder.findOrphan(this.#called);
     if (state === "" || this.#system.chdir(state) < 0) return ENOENT;
     this.#state = state;
+    this.#isOrphan = true;
     return 0;
   }
   /** The same for its log service, from there. */
@@ -524,11 +532,12 @@ class Session {
   }
   /** The status of what was entered last. */
   #read(): Reading {
+    if (this.#state !== besideIt) return this.#readAgain();
     const reading = readStatus(this.#system, this.#state, isRecord);
-    if (reading.status !== undefined || this.#state !== besideIt) return reading;
+    if (reading.status !== undefined) return reading;
     const place = this.#finder.find(this.#called, this.#key, this.#isEntry);
     this.#state = place.state;
-    if (place.state !== besideIt) return readStatus(this.#system, this.#state, isRecord);
+    if (place.state !== besideIt) return this.#readAgain();
     if (place.several.length > 0) return { status: undefined, trouble: severalServices(place.several) };
     return place.isGone && reading.trouble?.errno === ENOENT ? { status: undefined, trouble: noSupervisor() } : reading;
   }
@@ -542,6 +551,15 @@ class Session {
     const { name } = this.#called;
     return serviceVariables(name, this.#state, defaultLogDirectory(this.#system, name));
   }
+  /** In a state root: what was taken away is made again a moment later. */
+  #readAgain(): Reading {
+    for (let left = maxRereadings; ; left--) {
+      const reading = readStatus(this.#system, this.#state, isRecord);
+      if (reading.trouble?.errno !== ENOENT || left === 0) return reading;
+      this.#system.poll([], rereadMilliseconds);
+    }
+  }
+
   #normallyUp(): number {
     const { scan, name } = this.#called;
     return normallyUp(this.#system, this.#key === name ? downMarkers(scan, name, this.#state) : []);

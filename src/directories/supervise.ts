@@ -239,8 +239,8 @@ export class SuperviseDirectory {
     const found = this.#system.identify(this.#path(file), true);
     return found.errno === 0 && found.identity === this.#system.identifyFd(fd).identity;
   }
-  /** Makes them anew, here or elsewhere; what we held is given back when that has worked. Throws SystemError. */
-  renew(directory: string, name: string): void {
+  /** Makes them anew, here or elsewhere, with the state of that service; what we held is given back when that has worked. Throws SystemError. */
+  renew(directory: string, name: string, service: Service): void {
     const before = [this.#lock, this.#control, this.#controlWriter, this.#ok, this.#record];
     this.#directory = directory;
     this.#name = name;
@@ -255,6 +255,8 @@ export class SuperviseDirectory {
       this.openControl();
       this.openRecord();
       this.#copyRecord(before[4] ?? -1);
+      this.#pidPublished = -1;
+      this.publish(service);
       this.openOk();
     } catch (error: unknown) {
       this.close();
@@ -267,7 +269,6 @@ export class SuperviseDirectory {
     }
     this.#closeAll(before);
     this.keep();
-    this.#pidPublished = -1;
   }
   #copyRecord(from: number): void {
     if (from < 0 || this.#record < 0) return;

@@ -90,15 +90,16 @@ export class StateFinder {
     return named;
   }
 
+  /** Those that are named, and others that only we or root can have made: in /tmp anybody makes directories. */
   #roots(named: readonly string[]): readonly string[] {
     const roots = [...named];
-    for (const root of listStateRoots(this.#system)) if (!roots.includes(root)) roots.push(root);
+    const others = [...listStateRoots(this.#system)];
     try {
-      const root = defaultStateRoot(this.#system);
-      if (!roots.includes(root)) roots.push(root);
+      others.push(defaultStateRoot(this.#system));
     } catch (error: unknown) {
       if (!(error instanceof SystemError)) throw error; // no home: then nothing is there
     }
+    for (const root of others) if (!roots.includes(root) && isTrusted(this.#system, root)) roots.push(root);
     return roots;
   }
 
@@ -141,6 +142,13 @@ export class StateFinder {
   }
 }
 
+/** Whether the directory is ours, or root's, and nobody else writes there. */
+function isTrusted(system: System, directory: string): boolean {
+  const { errno, kind, uid, mode } = system.stat(directory, false);
+  const mayOthersWrite = Math.floor(mode / 0o20) % 2 === 1 || Math.floor(mode / 0o2) % 2 === 1;
+  return errno === 0 && kind === "directory" && (uid === 0 || uid === system.uid) && !mayOthersWrite;
+}
+
 /** Whether a supervisor is there, and we may ask it. */
 export function isListenedTo(system: System, state: string): boolean {
   const ok = openOk(system, state);
@@ -181,6 +189,10 @@ export function tell(system: System, state: string, bytes: string): Trouble | un
   const fd = system.open(`${state}/control`, openWrite + openNonblocking, 0);
   if (fd === -ENXIO) return noSupervisor();
   if (fd < 0) return { isGone: false, doing: "unable to open supervise/control", errno: -fd };
+  if (system.statFd(fd).kind !== "fifo") {
+    system.close(fd);
+    return { isGone: false, doing: "supervise/control is not a fifo", errno: 0 };
+  }
   const written = system.writeText(fd, bytes);
   system.close(fd);
   return written < 0 ? { isGone: false, doing: "unable to write to supervise/control", errno: -written } : undefined;

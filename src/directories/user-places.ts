@@ -58,20 +58,21 @@ export class UserPlaces {
   /** Enabled services, as links to definitions. */
   readonly scan: string;
   readonly log: string;
-  readonly #state: string;
+  /** What of theirs is no definition. */
+  readonly state: string;
 
   /** Throws SystemError. */
   constructor(system: System, person: Person) {
     this.home = findHome(system, person);
     this.conf = `${baseOf(system, "XDG_CONFIG_HOME", `${this.home}/.config`)}/sv`;
-    this.#state = `${baseOf(system, "XDG_STATE_HOME", `${this.home}/.local/state`)}/sv`;
-    this.scan = `${this.#state}/service`;
-    this.log = `${this.#state}/log`;
+    this.state = `${baseOf(system, "XDG_STATE_HOME", `${this.home}/.local/state`)}/sv`;
+    this.scan = `${this.state}/service`;
+    this.log = `${this.state}/log`;
   }
 
   /** Where their state is if there is no better place: it survives a reboot. */
   get fallbackRun(): string {
-    return `${this.#state}/run`;
+    return `${this.state}/run`;
   }
 }
 

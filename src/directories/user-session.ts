@@ -5,18 +5,32 @@ import type { System } from "../system/system.ts";
 import type { SocketPlace } from "./control-socket.ts";
 import { ask, placeOf } from "./control-socket.ts";
 import { namedStateRoot, whyNotOurs } from "./state-root.ts";
+import { readStart } from "./text.ts";
+import type { UserPlaces } from "./user-places.ts";
 import { findRun } from "./user-places.ts";
 
 const patienceMilliseconds = 5000;
 /** In the directory of the state, beside those of the services: hidden, or no service can be called so. */
 export const environmentName = "env";
 export const bootIdName = "boot-id";
-export const lockName = ".lock";
 export const pidName = ".pid";
 export const leasesName = ".leases";
 const socketName = ".session";
+/** What a tree that ends answers to whoever wants it to stay. */
+export const endingWord = "ending";
 /** Names that no service of a user can have. */
 export const reservedNames: readonly string[] = [environmentName, bootIdName];
+
+/** The lock that there is one tree of this user on this host: not in the state, which may be elsewhere for each login. */
+export function lockPath(system: System, places: UserPlaces): string {
+  const host = readStart(system, "/proc/sys/kernel/hostname", 200).trim();
+  return `${places.state}/.lock${host === "" ? "" : `.${host.split("/").join("")}`}`;
+}
+
+/** Whether it is the state of the log service of another of these. */
+export function isLogOf(name: string, names: readonly string[]): boolean {
+  return name.endsWith(".log") && names.includes(name.slice(0, -4));
+}
 
 export function socketIn(run: string): SocketPlace {
   return placeOf(run, socketName);

@@ -1,6 +1,7 @@
 // The runsv processes of one scan directory, one for each service: started, taken over from a runsvdir that was killed,
 // told to end. runsvdir(8), and the tree of a user's services.
 
+import type { ChildRecord } from "../core/supervise/record.ts";
 import { decodeRecord, recordBytes } from "../core/supervise/record.ts";
 import type { Entry, Known } from "../core/supervise/scan.ts";
 import { planScan } from "../core/supervise/scan.ts";
@@ -44,6 +45,8 @@ export class RunsvPlan {
   areOwn = false;
   /** Names that no service can have. */
   reserved: readonly string[] = [];
+  /** Called before the directory is read. */
+  prepareScan: (() => void) | undefined = undefined;
   /** Called when the root has gone: it answers where it is now. Throws SystemError. */
   findRoot: (() => string) | undefined = undefined;
 
@@ -161,6 +164,7 @@ export class Runsvs {
   // ── the scan directory ──
 
   scan(now: number): void {
+    this.#plan.prepareScan?.();
     const keys = new Set<string>();
     for (const one of this.#known) keys.add(one.key);
     const scan = this.#scanDirectory.scan(keys, this.#plan.root !== "");
@@ -204,7 +208,7 @@ export class Runsvs {
 
   /** Pid of its runsv, 0: none could be started. One that an earlier runsvdir left behind is taken over. */
   #start(entry: Entry): number {
-    const survivor = this.#adopt(entry);
+    const survivor = this.#adopt(entry.name);
     if (survivor !== 0) return survivor;
     const { options, areOwn, inOwnSessions, directory, variables } = this.#plan;
     const words = entry.name.startsWith("-") && options.length > 0 ? [...options, "--"] : options;
@@ -226,9 +230,19 @@ export class Runsvs {
     return spawned.pid;
   }
 
-  #adopt(entry: Entry): number {
-    const pid = this.#adoptBy(`${this.#plan.directory}/${entry.name}/supervise/child`);
-    return pid !== 0 || this.#plan.root === "" ? pid : this.#adoptBy(`${this.#plan.root}/${entry.name}/child`);
+  /** Takes over living ones of these names, though nobody may have enabled them. */
+  adoptAll(names: readonly string[]): void {
+    const known: Known[] = [...this.#known];
+    for (const name of names) {
+      const pid = this.#adopt(name);
+      if (pid !== 0) known.push(orphan(name, pid, this.#system.monotonic()));
+    }
+    this.#known = known;
+  }
+
+  #adopt(name: string): number {
+    const pid = this.#adoptBy(`${this.#plan.directory}/${name}/supervise/child`);
+    return pid !== 0 || this.#plan.root === "" ? pid : this.#adoptBy(`${this.#plan.root}/${name}/child`);
   }
   #adoptBy(path: string): number {
     const supervisor = findSupervisor(this.#system, path, () => this.#readBootId());
@@ -338,18 +352,34 @@ export class Runsvs {
   }
 }
 
-/** The living runsv that the record in a state directory names; 0: none. */
-export function findSupervisor(system: System, path: string, bootId: () => string): number {
+/** The living service that the record in a state directory names; 0: none. */
+export function findChild(system: System, path: string): number {
+  const record = readRecord(system, path);
+  if (record === undefined || record.phase === "down") return 0;
+  if (record.bootId !== readBootId(system)) return 0;
+  return isLiving(system, record.pid, record.bornBefore) ? record.pid : 0;
+}
+
+function readRecord(system: System, path: string): ChildRecord | undefined {
   const fd = system.open(path, openRead + openNonblocking, 0);
-  if (fd < 0) return 0;
+  if (fd < 0) return undefined;
   const bytes = new Uint8Array(recordBytes);
   const length = system.read(fd, bytes);
   system.close(fd);
-  const record = length === recordBytes ? decodeRecord(bytes) : undefined;
+  return length === recordBytes ? decodeRecord(bytes) : undefined;
+}
+
+/** The living runsv that the record in a state directory names; 0: none. */
+export function findSupervisor(system: System, path: string, bootId: () => string): number {
+  const record = readRecord(system, path);
   if (record === undefined) return 0;
   const boot = bootId();
   if (record.bootId !== boot || boot === "") return 0;
   return isLiving(system, record.supervisor, record.supervisorBornBefore) ? record.supervisor : 0;
+}
+
+function orphan(name: string, pid: number, startedAt: number): Known {
+  return { name, key: name, identity: "", pid, startedAt };
 }
 
 function ended({ name, key, identity, startedAt }: Known): Known {

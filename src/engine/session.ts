@@ -2,11 +2,13 @@
 // the logins it was started for are over; its end takes every service with it, in a time that is known. sv-user(8).
 
 import { statusBytes } from "../core/supervise/status.ts";
+import { describeError, ESRCH } from "../core/text/errors.ts";
 import { decodeFields, encodeFields } from "../core/text/fields.ts";
 import { describeWarning } from "../core/text/messages.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
 import type { Question } from "../directories/control-socket.ts";
 import { ControlSocket } from "../directories/control-socket.ts";
+import { inotifyEvents } from "../directories/inotify.ts";
 import { isLiving, readBootId } from "../directories/processes.ts";
 import { removeBelow } from "../directories/remove.ts";
 import { makeAbove, makeStateRoot, namedStateRoot, nameStateRoot, whyNotOurs } from "../directories/state-root.ts";
@@ -16,9 +18,11 @@ import type { Person, UserPlaces } from "../directories/user-places.ts";
 import { findRun, runtimeDirectory } from "../directories/user-places.ts";
 import {
   bootIdName,
+  endingWord,
   environmentName,
+  isLogOf,
   leasesName,
-  lockName,
+  lockPath,
   pidName,
   reservedNames,
   socketIn,
@@ -27,16 +31,17 @@ import { orFail, SystemError } from "../system/errors.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
 import { openAppend, openCreate, openDirectory, openRead, openTruncate, openWrite } from "../system/system.ts";
-import { findSupervisor, RunsvPlan, Runsvs } from "./runsvs.ts";
+import { findChild, findSupervisor, RunsvPlan, Runsvs } from "./runsvs.ts";
 
 /** A service has so long to end, unless its file `stop-timeout` says otherwise; all of them together so long. */
 const stopSeconds = 7;
 export const longestStopSeconds = 30;
 /** What is left of a service after it was killed has so long. */
 const killMilliseconds = 1500;
-/** The messages of a detached tree, and those of its runsv, are looked at so often, and may take up so much. */
+/** The messages of a detached tree, and those of its runsv: how often they are looked at where there is no word of them, and how much they may take up. */
 const messagesMilliseconds = 60_000;
 const maxMessageBytes = 262_144;
+const inModify = 0x2;
 const tailBytes = 65_536;
 /** The same for what it has left behind when it has ended, before that is told to end; and how often it is looked at. */
 const restMilliseconds = 500;
@@ -85,8 +90,13 @@ class Ending {
   isKilled: boolean;
   /** When what it has left behind is told to end: that may keep its log open; negative: not known yet. */
   tellRestAt = -1;
+  /** Its runsv is no more, and it was told itself. */
+  isToldItself = false;
+  /** When it was told to end. */
+  readonly startedAt: number;
 
-  constructor(pid: number, name: string, killAt: number, isKilled: boolean) {
+  constructor(pid: number, name: string, startedAt: number, killAt: number, isKilled: boolean) {
+    this.startedAt = startedAt;
     this.pid = pid;
     this.name = name;
     this.killAt = killAt;
@@ -120,12 +130,15 @@ export class Session {
   #runsvs: Runsvs | undefined;
   #leases: Lease[] = [];
   readonly #startedAt: number;
+  /** Word of our messages; negative: they are looked at from time to time. */
+  #messages = -1;
   #messagesAt = -1;
   #hasAskedOrphans = false;
   /** Those that still end; undefined: it goes on. */
   #ending: Ending[] | undefined = undefined;
   #endAt = -1;
   #hasKilled = false;
+  #survivorsAt = -1;
   /** Connections that wait for the end. */
   readonly #waiting: number[] = [];
   #isKept = false;
@@ -138,7 +151,7 @@ export class Session {
     this.#stopSeconds = plan.stopSeconds;
     this.#socket = new ControlSocket(system, socketIn(""));
     this.#startedAt = system.monotonic();
-    this.#messagesAt = plan.isDetached ? this.#startedAt : -1;
+    if (plan.isDetached) this.#watchMessages();
     for (const pid of plan.leases) this.#lease(pid);
   }
 
@@ -154,29 +167,28 @@ export class Session {
       if (errno < 0) throw new SystemError(`unable to create ${path}`, -errno);
     }
     makeStateRoot(system, this.#run, this.#run);
-    if (!this.#takeLock()) return `already running (pid ${readStart(system, `${this.#run}/${pidName}`, 20).trim()})`;
+    const other = this.#takeLock();
+    if (other !== "") return `already running (pid ${other})`;
     this.#forgetLastBoot();
-    this.#settle();
     this.#readLeases();
+    this.#settle();
     if (before !== "" && before !== this.#run && whyNotOurs(system, before) === "") this.#endOrphans(before);
     return "";
   }
 
-  /** False: another one has it. Throws SystemError. */
-  #takeLock(): boolean {
-    const path = `${this.#run}/${lockName}`;
+  /** "", or the pid of the tree that has it. Throws SystemError. */
+  #takeLock(): string {
+    const path = lockPath(this.#system, this.#places);
     const fd = orFail(this.#system.open(path, openWrite + openAppend + openCreate, 0o600), `unable to open ${path}`);
     if (this.#system.lock(fd) < 0) {
       this.#system.close(fd);
-      return false;
-    }
-    if (this.#lock >= 0) {
-      this.#system.keepFd(this.#lock, false);
-      this.#system.close(this.#lock);
+      return readStart(this.#system, path, 20).trim();
     }
     this.#lock = fd;
+    this.#system.truncate(fd, 0);
+    this.#system.writeText(fd, `${this.#system.pid}\n`);
     this.#system.keepFd(fd, true);
-    return true;
+    return "";
   }
 
   /** State that has survived a reboot says nothing any more. */
@@ -185,10 +197,7 @@ export class Session {
     const path = `${this.#run}/${bootIdName}`;
     const boot = readBootId(this.#system);
     const last = readStart(this.#system, path, 80).trim();
-    if (last !== "" && boot !== "" && last !== boot) {
-      removeBelow(this.#system, this.#run);
-      this.#takeLock();
-    }
+    if (last !== "" && boot !== "" && last !== boot) removeBelow(this.#system, this.#run);
     this.#system.replaceText(`${path}.new`, path, `${boot}\n`, 0o600);
   }
 
@@ -216,16 +225,17 @@ export class Session {
       for (const happening of awaitHappenings(system, { fds, milliseconds })) {
         if (happening.kind === "signal") this.end(this.#stopSeconds);
         else if (happening.kind !== "readable") this.#tree().hear(happening);
-        else if (!this.#hearLease(happening.fd) && !this.#hearQuestion(happening.fd)) this.#tree().hear(happening);
+        else if (this.#hearLease(happening.fd) || this.#hearQuestion(happening.fd)) continue;
+        else if (!this.#hearMessages(happening.fd)) this.#tree().hear(happening);
       }
       const now = system.monotonic();
       this.#tree().onTime(now);
       this.#socket.onTime(now);
-      if (this.#messagesAt >= 0 && now >= this.#messagesAt) this.#trimMessages(now);
+      if (this.#messagesAt >= 0 && now >= this.#messagesAt) this.#trimMessages();
       if (!this.#hasAskedOrphans && this.#ending === undefined) this.#askOrphans();
       if (this.#ending !== undefined) {
         this.#goOnEnding(now);
-        if (!this.#tree().isAlive) return this.#leave();
+        if (!this.#tree().isAlive && !this.#hasSurvivors(now)) return this.#leave();
       }
       this.#keep();
       const due = this.#due();
@@ -251,14 +261,27 @@ export class Session {
     const volatile = `${scan}/.run/${environmentName}`;
     plan.options = ["-w", "-e", `${conf}/.env`, "-e", volatile, "-e", environmentName, "-l", log];
     plan.findRoot = () => this.#move();
+    plan.prepareScan = () => this.#restoreScan();
     return new Runsvs(this.#system, plan, this.#origin);
+  }
+
+  /** The scan directory may have been made anew, or taken away: then nothing is enabled, but it can be again. */
+  #restoreScan(): void {
+    const { scan } = this.#places;
+    makeAbove(this.#system, `${scan}/.`);
+    if (namedStateRoot(this.#system, scan) === this.#run) return;
+    try {
+      nameStateRoot(this.#system, scan, this.#run);
+    } catch (error: unknown) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#warn(error.message);
+    }
   }
 
   /** Our directory has gone: the next one. Throws SystemError. */
   #move(): string {
     this.#run = findRun(this.#system);
     makeStateRoot(this.#system, this.#run, this.#run);
-    if (!this.#takeLock()) throw new SystemError(`another one holds the lock of ${this.#run}`, 0);
     this.#forgetLastBoot();
     this.#settle();
     this.#isKept = false;
@@ -269,11 +292,13 @@ export class Session {
     this.#tree().addPolled(fds);
     this.#socket.addPolled(fds);
     for (const { fd } of this.#leases) fds.push({ fd, awaits: "data" });
+    if (this.#messages >= 0) fds.push({ fd: this.#messages, awaits: "data" });
   }
 
   #due(): number {
-    let due = this.#endAt;
+    let due = -1;
     const times = [this.#tree().due, this.#socket.due, this.#messagesAt];
+    if (this.#ending !== undefined) times.push(this.#survivorsAt);
     for (const { killAt, tellRestAt } of this.#ending ?? []) {
       times.push(killAt);
       if (killAt >= 0 && Number.isFinite(tellRestAt))
@@ -300,9 +325,11 @@ export class Session {
       return;
     }
     const word = String(words[0] ?? "");
-    if (word === "status") this.#socket.answer(question.fd, this.#describe());
+    const isForLonger = word === "hold" || word === "keep";
+    if (isForLonger && this.#ending !== undefined) this.#socket.answer(question.fd, endingWord);
+    else if (word === "status") this.#socket.answer(question.fd, this.#describe());
     else if (word === "hold") {
-      this.#socket.answer(question.fd, this.#lease(number) ? "ok" : "gone");
+      this.#socket.answer(question.fd, this.#lease(number));
       this.#writeLeases();
     } else if (word === "keep") {
       if (this.#mode === "login") this.#mode = "demand";
@@ -318,19 +345,20 @@ export class Session {
   #describe(): string {
     const seconds = Math.floor((this.#system.monotonic() - this.#startedAt) / 1000);
     const leases = this.#leases.map((lease) => ` ${lease.pid}`).join("");
-    return `${this.#system.pid} ${seconds} ${this.#mode}${leases}`;
+    const mode = this.#ending === undefined ? this.#mode : endingWord;
+    return `${this.#system.pid} ${seconds} ${mode}${leases}`;
   }
 
   // ── leases ──
 
-  /** Runs for as long as that process does; false: it has ended. */
-  #lease(pid: number): boolean {
-    if (this.#leases.some((lease) => lease.pid === pid)) return true;
-    const fd = pid > 0 ? this.#system.pidfd(pid) : -1;
-    if (fd < 0) return false;
+  /** Runs for as long as that process does; "ok", or why not. */
+  #lease(pid: number): string {
+    if (this.#leases.some((lease) => lease.pid === pid)) return "ok";
+    const fd = pid > 0 ? this.#system.pidfd(pid) : -ESRCH;
+    if (fd < 0) return describeError(-fd);
     this.#leases.push(new Lease(pid, fd, Math.ceil(this.#system.bootClock())));
     this.#isKept = false;
-    return true;
+    return "ok";
   }
   #hearLease(fd: number): boolean {
     const ended = this.#leases.find((lease) => lease.fd === fd);
@@ -351,6 +379,8 @@ export class Session {
   }
   #readLeases(): void {
     const text = readStart(this.#system, `${this.#run}/${leasesName}`, 8192);
+    // One that was to stay, and was killed.
+    if (this.#mode === "login" && text !== "" && !text.startsWith("login\n")) this.#mode = "demand";
     for (const line of text.split("\n")) {
       const words = line.split(" ");
       const pid = leadingNumber(String(words[0] ?? ""));
@@ -377,7 +407,7 @@ export class Session {
     this.#system.list(run, names);
     const boot = readBootId(this.#system);
     return names.filter((name) => {
-      if (name.startsWith(".") || reservedNames.includes(name)) return false;
+      if (name.startsWith(".") || reservedNames.includes(name) || isLogOf(name, names)) return false;
       return findSupervisor(this.#system, `${run}/${name}/child`, () => boot) !== 0;
     });
   }
@@ -401,16 +431,27 @@ export class Session {
     }
   }
 
+  /** Takes over what an earlier tree left behind, and starts nothing. */
+  adoptOrphans(): boolean {
+    this.#tree().adoptAll(this.#orphansIn(this.#run));
+    this.#hasAskedOrphans = true;
+    return this.#tree().isAlive;
+  }
+
   // ── the end ──
 
   /** Tells every service to end: at most so many seconds for all of them. */
   end(seconds: number): void {
     if (this.#ending !== undefined) return;
     const now = this.#system.monotonic();
-    this.#endAt = now + Math.min(seconds <= 0 ? longestStopSeconds : seconds, longestStopSeconds) * 1000;
+    const given = Math.min(seconds, longestStopSeconds) * 1000;
+    // At its end nothing is there any more.
+    const isWhole = given === longestStopSeconds * 1000;
+    this.#endAt = now + (isWhole ? given - killMilliseconds - lookMilliseconds : given);
     const ending: Ending[] = [];
     for (const { pid, name } of this.#tree().known) {
-      if (pid !== 0) ending.push(new Ending(pid, name, Math.min(this.#endAt, now + this.#patienceOf(name)), false));
+      if (pid !== 0)
+        ending.push(new Ending(pid, name, now, Math.min(this.#endAt, now + this.#patienceOf(name)), false));
     }
     this.#ending = ending;
     this.#tree().stopAll();
@@ -443,6 +484,24 @@ export class Session {
       }
     }
   }
+  /** Services whose runsv was killed while it was to end them: they are told, and killed when their time is over. */
+  #hasSurvivors(now: number): boolean {
+    let areThere = false;
+    for (const one of this.#ending ?? []) {
+      const pid = findChild(this.#system, `${this.#stateOf(one.name)}/child`);
+      if (pid === 0) continue;
+      areThere = true;
+      const isOver = now >= Math.min(one.startedAt + this.#patienceOf(one.name), this.#endAt);
+      if (isOver) {
+        this.#hasKilled = true;
+        this.#system.kill(pid, killSignal);
+      } else if (!one.isToldItself) for (const signal of [termSignal, contSignal]) this.#system.kill(pid, signal);
+      one.isToldItself = true;
+    }
+    if (areThere) this.#survivorsAt = now + lookMilliseconds;
+    return areThere;
+  }
+
   /** The service has ended and its supervisor has not: its log service waits for an orphan that may still write. */
   #tellRest(one: Ending, now: number): void {
     if (one.tellRestAt < 0) {
@@ -470,9 +529,21 @@ export class Session {
 
   // ── messages ──
 
+  #watchMessages(): void {
+    this.#messages = this.#system.inotifyOpen();
+    if (this.#messages < 0 || this.#system.inotifyAdd(this.#messages, `${this.#places.log}/.session`, inModify) < 0) {
+      this.#messagesAt = this.#startedAt;
+    }
+  }
+  #hearMessages(fd: number): boolean {
+    if (fd !== this.#messages || fd < 0) return false;
+    inotifyEvents(this.#system, fd);
+    this.#trimMessages();
+    return true;
+  }
   /** Keeps the file of our messages small: the older half goes to `previous`. */
-  #trimMessages(now: number): void {
-    this.#messagesAt = now + messagesMilliseconds;
+  #trimMessages(): void {
+    if (this.#messagesAt >= 0) this.#messagesAt = this.#system.monotonic() + messagesMilliseconds;
     const { bytes } = this.#system.statFd(2);
     if (bytes <= maxMessageBytes) return;
     const tail = new Uint8Array(tailBytes);
@@ -530,7 +601,9 @@ export class Session {
       const one = decodeFields(text) ?? [];
       const numbers = String(one[0] ?? "").split(" ");
       const pid = Number(numbers[0] ?? "0");
-      ending.push(new Ending(pid, String(one[1] ?? ""), Number(numbers[1] ?? "-1"), numbers[2] === "1"));
+      ending.push(
+        new Ending(pid, String(one[1] ?? ""), system.monotonic(), Number(numbers[1] ?? "-1"), numbers[2] === "1"),
+      );
     }
     this.#ending = ending;
     this.#tree().stopAll();

@@ -304,7 +304,7 @@ export class Supervisor {
       setting.locate?.();
       for (const child of this.#children) {
         const state = child.role === "log" ? setting.logState : setting.state;
-        if (!child.directory.isWhole) child.directory.renew(state, nameOf(state, setting.base));
+        if (!child.directory.isWhole) child.directory.renew(state, nameOf(state, setting.base), this.#serviceOf(child));
       }
     } catch (error: unknown) {
       if (!(error instanceof SystemError)) throw error;

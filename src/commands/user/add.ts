@@ -2,7 +2,7 @@
 
 import { baseName } from "../../core/process/names.ts";
 import { parseOptions } from "../../core/process/options.ts";
-import { describeError } from "../../core/text/errors.ts";
+import { describeError, EEXIST } from "../../core/text/errors.ts";
 import { isAbsolute } from "../../core/text/paths.ts";
 import { isExecutable } from "../../directories/boot.ts";
 import { makeAbove } from "../../directories/state-root.ts";
@@ -147,6 +147,7 @@ class Adding {
       system.close(fd);
     } else system.unlink(mark); // of an earlier time
     const made = system.symlink(definition, path);
+    if (made === -EEXIST && leadsTo(system, path, definition)) return "is there"; // another one was faster
     if (made < 0) throw new SystemError(`unable to link ${path}`, -made);
     return "made";
   }
@@ -169,10 +170,15 @@ class Adding {
       callSv(this.#user, ["status", name]);
       return;
     }
-    if (callSv(this.#user, ["-w", `${seconds}`, "check", name]) === 0) return;
+    // Whoever adds it wants it up, even if it was told otherwise a moment ago.
+    if (callSv(this.#user, ["-w", `${seconds}`, this.#isToBeDown(name) ? "check" : "start", name]) === 0) return;
     this.#errors++;
     const line = describeLastLine(this.#user, name);
     if (line !== "") this.#user.complain(`sv-add: ${name}: the last line of its log: ${line}\n`);
+  }
+  #isToBeDown(name: string): boolean {
+    const down = `${this.#user.places.scan}/${name}/down`;
+    return this.#invocation.isDown || this.#user.system.stat(down, true).errno === 0;
   }
   get #messages(): string {
     return `${this.#user.places.log}/.session/current`;

@@ -1,15 +1,17 @@
 // sv-user boot: the tree of a user as a service of the system, from start to shutdown.
 
 import { parseOptions } from "../../core/process/options.ts";
+import { isAbsolute } from "../../core/text/paths.ts";
 import { findIdentity } from "../../directories/accounts.ts";
 import { removeTree } from "../../directories/remove.ts";
-import { isListenedTo } from "../../directories/supervised.ts";
+import { callOf } from "../../directories/state-root.ts";
+import { isListenedTo, StateFinder } from "../../directories/supervised.ts";
 import { findPerson } from "../../directories/user-places.ts";
 import { longestStopSeconds } from "../../engine/session.ts";
 import { orFail, SystemError } from "../../system/errors.ts";
 import type { System } from "../../system/system.ts";
 import { sv } from "../sv.ts";
-import { awaitStop, runSession } from "./session.ts";
+import { runSession, stopTree } from "./session.ts";
 import { becomeUser, setVariable, User, usageCode } from "./user.ts";
 
 const usage = "usage: sv-user boot on|off|status [USER]\n";
@@ -80,19 +82,30 @@ function turnOff(system: System, scan: string, service: string, name: string): n
     system.writeText(1, `${service}: is not there\n`);
     return 0;
   }
-  const state = `${service}/supervise`;
   let code = 0;
   setVariable(system, "SVDIR", scan);
-  if (isListenedTo(system, state)) code = sv(["sv", "-w", `${longestStopSeconds + 5}`, "stop", `user@${name}`], system);
+  const state = stateOf(system, service);
+  if (state !== "") code = sv(["sv", "-w", `${longestStopSeconds + 5}`, "stop", `user@${name}`], system);
   const slash = service.lastIndexOf("/");
   const hidden = `${service.slice(0, slash)}/.${service.slice(slash + 1)}.gone`;
   removeTree(system, hidden);
   orFail(system.rename(service, hidden), `unable to remove ${service}`);
   const until = system.monotonic() + stopMilliseconds;
-  while (isListenedTo(system, `${hidden}/supervise`) && system.monotonic() < until) system.poll([], 10);
+  const left = state === `${service}/supervise` ? `${hidden}/supervise` : state;
+  while (left !== "" && isListenedTo(system, left) && system.monotonic() < until) system.poll([], 10);
   removeTree(system, hidden);
+  if (left !== "" && isListenedTo(system, left)) throw new SystemError(`${service} does not end`, 0);
   system.writeText(1, `${service}: removed\n`);
   return code;
+}
+
+/** State directory of the living service; "": nobody supervises it. */
+function stateOf(system: System, service: string): string {
+  const classic = `${service}/supervise`;
+  if (isListenedTo(system, classic)) return classic;
+  const called = callOf(system, service);
+  const { state } = new StateFinder(system, called.scan).find(called, called.name, true);
+  return isAbsolute(state) ? state : "";
 }
 
 /** Prepares what only root can, and becomes the tree of that user. */
@@ -104,15 +117,14 @@ function run(system: System, name: string): number {
   }
   if (system.kept() === undefined) {
     // One that was started on demand goes: its services are started again by this one.
-    const user = new User(system);
-    const { facts, run: state } = user;
-    if (facts !== undefined) awaitStop(system, state, longestStopSeconds, facts.pid);
+    stopTree(new User(system), longestStopSeconds);
   }
   return runSession([], true, false, longestStopSeconds, "boot", system);
 }
 
 function prepare(system: System, name: string): void {
   const { uid, gids } = findIdentity(system, `${name}:+`);
+  system.setUmask(0o22);
   system.mkdir(prepared, 0o755);
   const directory = `${prepared}/${uid}`;
   const made = system.mkdir(directory, 0o700);

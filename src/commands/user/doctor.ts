@@ -1,5 +1,6 @@
 // sv-user doctor: what is wrong with the services of a user, and what to do about it.
 
+import { EROFS } from "../../core/text/errors.ts";
 import { leadingNumber } from "../../core/text/numbers.ts";
 import { isExecutable } from "../../directories/boot.ts";
 import { hasControlScript, readSignalPrefix } from "../../directories/service.ts";
@@ -51,6 +52,8 @@ class Examination {
 
   #directory(path: string): void {
     if (this.#system.stat(path, false).errno !== 0) return; // made when it is needed
+    // What is not there cannot be removed; on a read-only file system that is not why.
+    if (this.#system.rmdir(`${path}/.none`) === -EROFS) this.#find(`${path}: on a read-only file system`);
     const why = whyNotOurs(this.#system, path);
     if (why === "writable by others") this.#find(`${path}: ${why} (chmod go-w ${path})`);
     else if (why !== "" && why !== "not a directory") this.#find(`${path}: ${why}`);

@@ -78,7 +78,7 @@ function change(system: System, directory: string, word: string, name: string, d
   if (value === undefined) return "not in the environment";
   // As chpst -e has it: one line, and newlines within the value as NUL.
   const line = `${value.split("\n").join("\0")}\n`;
-  const written = system.replaceText(`${directory}/.new`, path, line, 0o600);
+  const written = system.replaceText(`${directory}/.${name}.${system.pid}`, path, line, 0o600);
   return written < 0 ? describeError(-written % 1000) : "";
 }
 

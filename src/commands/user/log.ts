@@ -71,9 +71,7 @@ function findLog(user: User, name: string): string {
 /** Where the svlogd of its log service writes, as its command line says. */
 function ownDirectories(user: User, name: string): readonly string[] {
   const { system } = user;
-  const classic = `${user.places.scan}/${name}/log/supervise`;
-  const state = system.stat(classic, true).errno === 0 ? classic : `${user.run}/${name}.log`;
-  const pid = leadingNumber(readStart(system, `${state}/pid`, 20));
+  const pid = leadingNumber(readStart(system, `${user.logStateOf(name)}/pid`, 20));
   const argv = pid === 0 ? [] : readStart(system, `/proc/${pid}/cmdline`, 4096).split("\0");
   if (baseName(String(argv[0] ?? "")) !== "svlogd") return [];
   const here = system.readlink(`/proc/${pid}/cwd`).text;

@@ -4,6 +4,7 @@ import { parseOptions } from "../../core/process/options.ts";
 import { statusBytes } from "../../core/supervise/status.ts";
 import { removeTree } from "../../directories/remove.ts";
 import { readStatus, tell } from "../../directories/supervised.ts";
+import { findChild } from "../../engine/runsvs.ts";
 import type { System } from "../../system/system.ts";
 import { parseSeconds, User, usageCode, whyNoName } from "./user.ts";
 
@@ -57,23 +58,21 @@ function remove(user: User, name: string, until: number, called: string): boolea
   if (wasSupervised && !awaitTrue(system, until, () => isDown(system, state))) {
     user.complain(`${called}: ${name}: has not ended, killed\n`);
     tell(system, state, "k");
-    awaitTrue(system, system.monotonic() + goneMilliseconds, () => isDown(system, state));
+    awaitTrue(system, system.monotonic() + restMilliseconds, () => isDown(system, state));
   }
   system.unlink(`${places.scan}/${name}`);
   system.unlink(`${places.scan}/.${name}.down`);
   if (wasSupervised) {
     tell(system, state, "x");
+    const isGone = (): boolean => hasGone(user, name, state, supervisor);
     // An orphan may hold its log open.
-    if (!awaitTrue(system, system.monotonic() + restMilliseconds, () => isGone(user, state, supervisor))) {
-      if (supervisor > 0) for (const signal of [termSignal, contSignal]) system.killGroup(supervisor, signal);
-    }
-    const limit = Math.max(until, system.monotonic()) + goneMilliseconds;
-    if (!awaitTrue(system, limit, () => isGone(user, state, supervisor))) {
-      if (supervisor > 0) for (const pid of [-supervisor, supervisor]) kill(system, pid);
-      if (!awaitTrue(system, system.monotonic() + goneMilliseconds, () => isGone(user, state, supervisor))) {
-        user.complain(`${called}: ${name}: its supervisor does not end\n`);
-        return false;
-      }
+    let isOver = awaitTrue(system, system.monotonic() + restMilliseconds, isGone);
+    if (!isOver && supervisor > 0) for (const signal of [termSignal, contSignal]) system.killGroup(supervisor, signal);
+    isOver = isOver || awaitTrue(system, Math.max(until, system.monotonic() + restMilliseconds), isGone);
+    if (!isOver) killAll(user, name, state, supervisor);
+    if (!isOver && !awaitTrue(system, system.monotonic() + goneMilliseconds, isGone)) {
+      user.complain(`${called}: ${name}: something of it does not end\n`);
+      return false;
     }
   }
   if (state === `${user.run}/${name}`) for (const one of [state, `${state}.log`]) removeTree(system, one);
@@ -81,9 +80,24 @@ function remove(user: User, name: string, until: number, called: string): boolea
   return true;
 }
 
-function kill(system: System, pid: number): void {
-  if (pid < 0) system.killGroup(-pid, killSignal);
-  else system.kill(pid, killSignal);
+/** Whatever is left: its supervisor with its group, and what the records name. */
+function killAll(user: User, name: string, state: string, supervisor: number): void {
+  const { system } = user;
+  const children = childrenOf(user, name, state);
+  if (supervisor > 0) {
+    system.killGroup(supervisor, killSignal);
+    system.kill(supervisor, killSignal);
+  }
+  for (const pid of children) system.kill(pid, killSignal);
+}
+/** Pids of the living service and log service. */
+function childrenOf(user: User, name: string, state: string): readonly number[] {
+  const pids: number[] = [];
+  for (const one of [state, user.logStateOf(name)]) {
+    const pid = findChild(user.system, `${one}/child`);
+    if (pid > 0) pids.push(pid);
+  }
+  return pids;
 }
 
 function isDown(system: System, state: string): boolean {
@@ -93,10 +107,10 @@ function isDown(system: System, state: string): boolean {
 }
 
 /** The service, its supervisor and its log service. */
-function isGone(user: User, state: string, supervisor: number): boolean {
+function hasGone(user: User, name: string, state: string, supervisor: number): boolean {
   if (supervisor > 0 && user.system.kill(supervisor, 0) >= 0) return false;
-  const { trouble } = readStatus(user.system, state, () => true);
-  return trouble !== undefined;
+  if (readStatus(user.system, state, () => true).trouble === undefined) return false;
+  return childrenOf(user, name, state).length === 0;
 }
 
 /** Looks again and again; false: it has not become true in time. */

@@ -16,6 +16,7 @@ const usage =
   "usage: sv-user session start|run [--hold PID] [--keep]\n       sv-user session stop [-w SEC]\n       sv-user session status\n";
 /** What stopping takes beyond the time that was given: killing. */
 const graceMilliseconds = 10_000;
+const pauseMilliseconds = 20;
 
 interface Invocation {
   readonly word: string;
@@ -122,19 +123,49 @@ function status(system: System): number {
 }
 
 function stop(seconds: number, system: System): number {
-  const user = new User(system);
-  const { facts, run } = user;
-  if (facts === undefined) return 0;
-  return awaitStop(system, run, seconds, facts.pid);
+  return stopTree(new User(system), seconds);
 }
 
-/** Tells a tree to end and waits for it: 0, or 1 if something had to be killed. Throws SystemError: it does not. */
-export function awaitStop(system: System, run: string, seconds: number, pid: number): number {
-  const pidfd = system.pidfd(pid);
-  const answer = tellFor(system, run, `stop ${seconds}`, seconds * 1000 + graceMilliseconds);
-  if (answer === undefined) throw new SystemError(`the tree (pid ${pid}) does not end`, 0);
-  if (pidfd >= 0) system.poll([{ fd: pidfd, awaits: "data" }], graceMilliseconds); // it has said its last word
-  return leadingNumber(answer);
+/**
+ * Tells the tree to end and waits for it, and ends what one that is no more has left behind: 0, or 1 if something had to
+ * be killed. Throws SystemError: it does not end.
+ */
+export function stopTree(user: User, seconds: number): number {
+  const { system } = user;
+  const until = system.monotonic() + seconds * 1000 + graceMilliseconds;
+  for (;;) {
+    const { facts } = user;
+    if (facts === undefined) return endOrphans(user, seconds);
+    const pidfd = system.pidfd(facts.pid);
+    const answer = tellFor(system, user.run, `stop ${seconds}`, until - system.monotonic()) ?? "";
+    if (answer !== "") {
+      if (pidfd >= 0) system.poll([{ fd: pidfd, awaits: "data" }], graceMilliseconds); // it has said its last word
+      return leadingNumber(answer);
+    }
+    // Killed, or restarted in place: then it is asked again.
+    if (pidfd >= 0) system.close(pidfd);
+    if (system.monotonic() >= until) throw new SystemError(`the tree (pid ${facts.pid}) does not end`, 0);
+    system.poll([], pauseMilliseconds);
+  }
+}
+
+/** Services that are supervised without a tree. Becomes it, to end them. */
+function endOrphans(user: User, seconds: number): number {
+  const { system } = user;
+  const names = user.supervised;
+  if (names.length === 0) return 0;
+  system.watchSignals(["CHLD"]);
+  const session = new Session(system, user.person, user.places, {
+    mode: "demand",
+    leases: [],
+    isDetached: false,
+    stopSeconds: seconds,
+  });
+  const trouble = session.open();
+  if (trouble !== "") throw new SystemError(`the tree does not answer: ${trouble}`, 0);
+  if (!session.adoptOrphans()) return 0;
+  session.end(seconds);
+  return session.watch();
 }
 
 /** Becomes the tree. */
@@ -160,6 +191,7 @@ export function runSession(
     if (nothing >= 0) system.moveFd(nothing, 0);
     system.keepAbove(2);
     system.freshenChildren();
+    system.raiseFdLimit();
     const trouble = session.open();
     if (trouble !== "") {
       user.complain(`sv-user: session: ${trouble}\n`);

@@ -11,7 +11,7 @@ import { isListenedTo } from "../../directories/supervised.ts";
 import type { Person } from "../../directories/user-places.ts";
 import { findPerson, findRun, UserPlaces } from "../../directories/user-places.ts";
 import type { SessionFacts } from "../../directories/user-session.ts";
-import { askForFacts, reservedNames, runInUse, tell } from "../../directories/user-session.ts";
+import { askForFacts, endingWord, isLogOf, reservedNames, runInUse, tell } from "../../directories/user-session.ts";
 import { findSupervisor } from "../../engine/runsvs.ts";
 import { baseVariables } from "../../engine/session.ts";
 import { orFail, SystemError } from "../../system/errors.ts";
@@ -22,8 +22,11 @@ import { sv } from "../sv.ts";
 
 export const usageCode = 100;
 export const troubleCode = 111;
-/** A tree is there within this time, or something is wrong. */
-const startMilliseconds = 10_000;
+/** A tree is there within this time, or something is wrong: the one before may take half a minute to end. */
+const startMilliseconds = 45_000;
+const longestPause = 50;
+/** Wait status of a tree that has found another one. */
+const anotherStatus = 256;
 /** Definitions for everybody. */
 const templates: readonly string[] = ["/etc/sv-user", "/usr/share/sv-user"];
 
@@ -64,6 +67,18 @@ export class User {
   get enabled(): readonly string[] {
     return this.#directories(this.places.scan);
   }
+  /** Names that are supervised, enabled or not. */
+  get supervised(): readonly string[] {
+    const names: string[] = [...this.enabled];
+    this.system.list(this.run, names);
+    const found: string[] = [];
+    for (const name of names) {
+      if (name.startsWith(".") || reservedNames.includes(name) || found.includes(name) || isLogOf(name, names))
+        continue;
+      if (this.supervisorOf(name) !== 0) found.push(name);
+    }
+    return found;
+  }
   get defined(): readonly string[] {
     const names: string[] = [];
     for (const place of [this.places.conf, ...templates]) {
@@ -83,6 +98,11 @@ export class User {
     const classic = `${this.places.scan}/${name}/supervise`;
     return this.system.stat(classic, false).errno === 0 ? classic : `${this.run}/${name}`;
   }
+  /** The same of its log service. */
+  logStateOf(name: string): string {
+    const classic = `${this.places.scan}/${name}/log/supervise`;
+    return this.system.stat(classic, false).errno === 0 ? classic : `${this.run}/${name}.log`;
+  }
   isSupervised(name: string): boolean {
     return isListenedTo(this.system, this.stateOf(name));
   }
@@ -94,36 +114,48 @@ export class User {
 
   // ── the tree ──
 
-  /** Sees to it that there is a tree. Throws SystemError. */
+  /** Sees to it that there is a tree; one that is about to end is waited for. Throws SystemError. */
   startTree(holds: readonly number[], keeps: boolean): void {
     const { system } = this;
     const until = system.monotonic() + startMilliseconds;
-    if (this.#join(holds, keeps)) return;
-    // What is wrong is said here, not only in the messages of the tree.
-    const run = findRun(system);
-    makeStateRoot(system, run, run);
-    const child = this.#spawn(holds, keeps);
+    let child = 0;
     let pause = 1;
-    let hasFailed = false;
-    for (;;) {
-      if (this.#join(holds, keeps)) return;
-      if (hasFailed || system.monotonic() >= until) break;
-      for (const heard of awaitHappenings(system, { fds: [], milliseconds: pause })) {
-        // With 1: another one was faster, and may not be ready yet.
-        if (heard.kind === "ended" && heard.pid === child) hasFailed = heard.waitStatus > 256;
-        if (heard.kind === "ended" && heard.pid === child && heard.waitStatus === 0) return; // nobody to run for
+    while (!this.#join(holds, keeps)) {
+      if (child === 0) {
+        // What is wrong is said here, not only in the messages of the tree.
+        const run = findRun(system);
+        makeStateRoot(system, run, run);
+        child = this.#spawn(holds, keeps);
       }
-      pause = Math.min(pause * 2, 20);
+      const now = system.monotonic();
+      if (now >= until) this.#giveUp();
+      for (const heard of awaitHappenings(system, { fds: [], milliseconds: pause })) {
+        if (heard.kind !== "ended" || heard.pid !== child) continue;
+        if (heard.waitStatus === 0) return; // those it was to run for have ended already
+        if (heard.waitStatus !== anotherStatus) this.#giveUp();
+        child = 0; // another one was there; it may be ending
+        pause = longestPause;
+      }
+      pause = Math.min(pause * 2, longestPause);
     }
+  }
+  #giveUp(): void {
     throw new SystemError(`the tree of services does not start: see ${this.places.log}/.session/current`, 0);
   }
 
-  /** False: there is none. Throws SystemError. */
+  /** False: there is none that stays. Throws SystemError. */
   #join(holds: readonly number[], keeps: boolean): boolean {
-    const { run } = this;
-    if (holds.length === 0 && !keeps) return tell(this.system, run, "status") !== undefined;
-    for (const pid of holds) if (tell(this.system, run, `hold ${pid}`) === undefined) return false;
-    return !keeps || tell(this.system, run, "keep") !== undefined;
+    const { system, run } = this;
+    if (holds.length === 0 && !keeps) {
+      const facts = askForFacts(system, run);
+      return facts !== undefined && facts.mode !== endingWord;
+    }
+    for (const pid of holds) {
+      const answer = tell(system, run, `hold ${pid}`);
+      if (!hasAgreed(answer)) return false;
+      if (answer !== "ok") throw new SystemError(`unable to hold pid ${pid}: ${String(answer)}`, 0);
+    }
+    return !keeps || hasAgreed(tell(system, run, "keep"));
   }
 
   /** Starts it apart from whoever calls: no terminal, no descriptor, no variable of theirs. Answers its pid. */
@@ -173,6 +205,11 @@ export class User {
   complain(text: string): void {
     this.system.writeText(2, text);
   }
+}
+
+/** Whether a tree has answered, and stays. */
+function hasAgreed(answer: string | undefined): boolean {
+  return answer !== undefined && answer !== "" && answer !== endingWord;
 }
 
 /** Whether a service of a user can be called so; "" or why not. */

@@ -162,7 +162,7 @@ stories("sv-user", (story) => {
     const pid = pidIn(await user.add("web"), "web");
     await user.stage.until("it ignores TERM", () => commandLine(pid) === "sleep 1000");
     const { code, milliseconds } = await user.run("sv-remove", ["-w", "2", "web"]);
-    assert.ok(milliseconds < 5000, `${milliseconds} ms`);
+    assert.ok(milliseconds < 6500, `its two seconds, not the usual seven: ${milliseconds} ms`);
     assert.equal(code, 0);
     assert.equal(user.stage.isLiving(pid), false);
     assert.equal(user.isEnabled("web"), false);
@@ -172,10 +172,10 @@ stories("sv-user", (story) => {
     user.define("web", { run: noting });
     await user.does("session start");
     fs.symlinkSync(user.at(".config/sv/web"), path.join(user.scan, "web"));
-    await stage.until("it runs", () => user.pid("web") > 0, 5000);
+    await stage.until("it runs", () => user.pid("web") > 0);
     const pid = user.pid("web");
     fs.rmSync(path.join(user.scan, "web"));
-    await stage.until("it is stopped", () => !stage.isLiving(pid), 8000);
+    await stage.until("it is stopped", () => !stage.isLiving(pid));
   });
   eachUser(
     story,

@@ -60,8 +60,9 @@ stories("sv-user", (story) => {
     assert.match((await user.sv("status clock")).out, /^down: clock: \d+s, normally up, waits for DISPLAY\n$/);
     assert.equal(user.exists("env-clock"), false);
     await user.does("env DISPLAY", { env: { DISPLAY: ":9" } });
-    await stage.until("it runs", () => user.exists("env-clock"), 2000);
+    await stage.until("it runs", () => user.exists("env-clock"));
     assert.equal(user.environment("clock")["DISPLAY"], ":9");
+    await user.running("clock");
     assert.match(await user.does("status clock"), /^run: clock: \(pid \d+\) \d+s\n?/);
   });
   eachUser(story, "21 restart", "who needs a variable can be restarted for it", async (user, stage) => {

@@ -39,7 +39,7 @@ stories("sv-user", (story) => {
       await stage.until("it is another's", () => fs.statSync(`/proc/${pid}`).uid === other);
       const refused = await user.sv("restart web");
       assert.equal(refused.code, 1);
-      assert.ok(refused.milliseconds < 2000, `${refused.milliseconds} ms`);
+      assert.ok(refused.milliseconds < 5000, `at once, not after the usual seven seconds: ${refused.milliseconds} ms`);
       const text = `fail: web: not permitted to signal pid ${pid} (uid ${other}); see signal-with\n`;
       assert.equal(refused.out + refused.err, text);
       const status = (await user.sv("status web")).out;
