@@ -14,6 +14,7 @@ import { userSession } from "./user/session.ts";
 import { becomeUser, callSv, parseSeconds, User, usageCode } from "./user/user.ts";
 
 const maxErrors = 99;
+const supervisedMilliseconds = 7000;
 
 const usage = `usage: sv-user [-u USER] [-w SEC] [-v] COMMAND [NAME ...]
 commands of sv: status up down once start stop restart reload check force-stop ...
@@ -120,14 +121,8 @@ function control(command: string, names: readonly string[], forSv: readonly stri
   return Math.min(errors, maxErrors);
 }
 
-/** Starts the tree; what is to be told something is supervised then. */
+/** Starts the tree, unless there is one; what is to be told something is supervised then. */
 function startAll(user: User, names: readonly string[]): void {
-  const { system } = user;
-  user.startTree([], false); // unless there is one
-  const until = system.monotonic() + 7000;
-  for (const name of names) {
-    for (let pause = 1; !user.isSupervised(name) && system.monotonic() < until; pause = Math.min(pause * 2, 20)) {
-      system.poll([], pause);
-    }
-  }
+  user.startTree([], false);
+  user.awaitSupervised(names, supervisedMilliseconds);
 }

@@ -10,7 +10,7 @@ import { EACCES, ENOENT, ENXIO, EROFS } from "../core/text/errors.ts";
 import { isAbsolute, parentOf } from "../core/text/paths.ts";
 import { SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
-import { openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
+import { openNonblocking, openRead, openWrite } from "../system/system.ts";
 import { isMarker } from "./service.ts";
 import type { Called } from "./state-root.ts";
 import { defaultStateRoot, listStateRoots, namedStateRoot } from "./state-root.ts";
@@ -70,7 +70,8 @@ export class StateFinder {
       if (state !== undefined && states.length === 1) return { state, several, isGone: false };
       for (const one of states) several.push(baseName(one));
     }
-    const isKnown = named.length > 0 || this.#system.open("run", openReadWrite, 0) === -EROFS;
+    // What is not there cannot be removed; on a read-only file system that is not why.
+    const isKnown = named.length > 0 || this.#system.rmdir(".none") === -EROFS;
     return { state: besideIt, several, isGone: isKnown || this.#hasDead(roots, key) };
   }
 

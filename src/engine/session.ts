@@ -524,6 +524,8 @@ export class Session {
     this.#socket.close();
     for (const name of [pidName, leasesName]) this.#system.unlink(`${this.#run}/${name}`);
     this.#system.endGuard();
+    this.#system.keepFd(this.#lock, false);
+    this.#system.close(this.#lock);
     return code;
   }
 

@@ -110,14 +110,15 @@ function stateOf(system: System, service: string): string {
 
 /** Prepares what only root can, and becomes the tree of that user. */
 function run(system: System, name: string): number {
-  if (system.uid === 0 && system.kept() === undefined) {
+  if (system.uid === 0 && (system.kept() ?? "") === "") {
     prepare(system, name);
     becomeUser(system, name);
     system.unsetEnvironment("XDG_RUNTIME_DIR"); // it would be gone with the last login
   }
-  if (system.kept() === undefined) {
+  if ((system.kept() ?? "") === "") {
     // One that was started on demand goes: its services are started again by this one.
-    stopTree(new User(system), longestStopSeconds);
+    const user = new User(system);
+    if (user.facts !== undefined) stopTree(user, longestStopSeconds);
   }
   return runSession([], true, false, longestStopSeconds, "boot", system);
 }

@@ -17,6 +17,8 @@ const usage =
 /** What stopping takes beyond the time that was given: killing. */
 const graceMilliseconds = 10_000;
 const pauseMilliseconds = 20;
+/** So long it is waited for each service to be supervised. */
+const supervisedMilliseconds = 2000;
 
 interface Invocation {
   readonly word: string;
@@ -93,6 +95,7 @@ function start({ holds, keeps }: Invocation, system: System): number {
     system.close(fd);
   }
   user.startTree(holds, keeps || holds.length === 0);
+  user.awaitSupervised(user.enabled, supervisedMilliseconds);
   hint(user);
   return 0;
 }
@@ -178,15 +181,15 @@ export function runSession(
   system: System,
 ): number {
   const user = new User(system);
-  const kept = system.kept();
+  const kept = system.kept() ?? "";
   system.watchSignals(["TERM", "HUP", "INT", "CHLD"]);
   const session = new Session(system, user.person, user.places, {
     mode: holds.length > 0 && !keeps ? "login" : mode,
-    leases: kept === undefined ? holds : [],
+    leases: kept === "" ? holds : [],
     isDetached,
     stopSeconds: seconds,
   });
-  if (kept === undefined) {
+  if (kept === "") {
     const nothing = system.open("/dev/null", openRead, 0);
     if (nothing >= 0) system.moveFd(nothing, 0);
     system.keepAbove(2);

@@ -106,6 +106,19 @@ export class User {
   isSupervised(name: string): boolean {
     return isListenedTo(this.system, this.stateOf(name));
   }
+  /** Waits for those that can be supervised to be so, all together so long. */
+  awaitSupervised(names: readonly string[], milliseconds: number): void {
+    const { system, places } = this;
+    const until = system.monotonic() + milliseconds;
+    for (const name of names) {
+      if (system.stat(`${places.scan}/${name}/run`, true).errno !== 0) continue;
+      let pause = 1;
+      while (!this.isSupervised(name) && system.monotonic() < until) {
+        system.poll([], pause);
+        pause = Math.min(pause * 2, longestPause);
+      }
+    }
+  }
   /** Pid of its runsv, or 0. */
   supervisorOf(name: string): number {
     const boot = readBootId(this.system);

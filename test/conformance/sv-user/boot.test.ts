@@ -89,6 +89,33 @@ stories("sv-user", (story) => {
   }
 
   story(
+    "15 killed",
+    "a tree of the system that is killed comes back, and all that it had",
+    async (stage) => {
+      const machine = await Machine.open(stage, "nobody", nobody);
+      const { user } = machine;
+      user.define("web", { run: noting });
+      fs.mkdirSync(user.scan, { recursive: true });
+      fs.symlinkSync(user.at(".config/sv/web"), `${user.scan}/web`);
+      user.own();
+      machine.layService();
+      const system = machine.starts("runsvdir", "-P", stage.at("service"));
+      const runsOnce = () => user.starts("web").filter((pid) => stage.isLiving(pid)).length === 1;
+      await stage.until("it runs", () => user.hasTree() && runsOnce());
+      for (const _ of [1, 2]) {
+        const killed = user.treePid();
+        process.kill(killed, "SIGKILL");
+        await stage.until("there is another tree", () => user.hasTree() && user.treePid() !== killed);
+        await stage.until("it runs", () => runsOnce() && user.pid("web") === user.starts("web").at(-1));
+      }
+      assert.equal((await machine.root("sv", "-w", "20", "down", machine.service)).code, 0);
+      assert.deepEqual(user.processes(), []);
+      assert.equal(system.out + system.err, "");
+    },
+    ownMounts,
+  );
+
+  story(
     26,
     "home, name and groups are those of the account",
     async (stage) => {
