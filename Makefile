@@ -92,7 +92,7 @@ install: all
 	for page in $(INSTALLED:%=%.8); do install -D -m 644 man/$$page $(DESTDIR)$(PREFIX)/share/man/man8/$$page; done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/runit-ts README.md LICENSE docs/differences.md
 	mkdir -p $(DESTDIR)$(PREFIX)/share/doc/runit-ts/examples
-	cp -R examples/demo $(DESTDIR)$(PREFIX)/share/doc/runit-ts/examples/
+	cp -R examples/demo examples/user $(DESTDIR)$(PREFIX)/share/doc/runit-ts/examples/
 	cp -R etc $(DESTDIR)$(PREFIX)/share/doc/runit-ts/
 
 # envdir and the like beside the others.

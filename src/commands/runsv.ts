@@ -1,6 +1,7 @@
 // runsv(8): starts and supervises one service, and its log service where there is one.
 
 import { parseOptions } from "../core/process/options.ts";
+import { describeWarning } from "../core/text/messages.ts";
 import { absolutePath, callOf } from "../directories/state-root.ts";
 import { supervise } from "../engine/engine.ts";
 import type { Apart } from "../engine/kept-apart.ts";
@@ -41,13 +42,21 @@ export function runsv(args: readonly string[], system: System): number {
   }
   if (kept === "" || !supervisor.resume(kept)) {
     supervisor.claim();
-    while (!supervisor.claimLog()) if (isToldToEnd(system)) return 0;
+    let isSaid = !apart.isApart; // beside their definitions, services share a log service one after the other
+    while (!supervisor.claimLog()) {
+      if (!isSaid) system.complain(describeWarning(program, `${setting.logState}: another runsv has it, waiting`, 0));
+      isSaid = true;
+      if (!isToldToEnd(system)) continue;
+      setting.forget();
+      return 0;
+    }
     apart.sign();
     supervisor.open();
   }
   system.guard();
   supervisor.begin();
   supervise(system, [supervisor]);
+  setting.forget();
   return 0;
 }
 

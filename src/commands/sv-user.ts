@@ -11,7 +11,7 @@ import { userList } from "./user/list.ts";
 import { userLog } from "./user/log.ts";
 import { userNew } from "./user/new.ts";
 import { userSession } from "./user/session.ts";
-import { becomeUser, callSv, parseSeconds, User, usageCode } from "./user/user.ts";
+import { becomeUser, callSv, parseSeconds, User, usageCode, whyNoName } from "./user/user.ts";
 
 const maxErrors = 99;
 const supervisedMilliseconds = 7000;
@@ -81,7 +81,8 @@ function userPath(words: readonly string[], system: System): number {
   }
   const user = new User(system);
   const link = system.readlink(`${user.places.scan}/${name}`);
-  const path = link.errno === 0 ? link.text : user.findDefinition(name);
+  const isName = whyNoName(name) === "";
+  const path = !isName ? "" : link.errno === 0 ? link.text : user.findDefinition(name);
   if (path === "") {
     user.complain(`sv-user: ${name}: no such service\n`);
     return 1;
@@ -102,8 +103,13 @@ function control(command: string, names: readonly string[], forSv: readonly stri
   let errors = 0;
   const enabled: string[] = [];
   for (const name of isReport && names.length === 0 ? user.enabled : names) {
-    if (user.isEnabled(name) || name.includes("/")) enabled.push(name);
-    else {
+    const service = name.endsWith("/log") ? name.slice(0, -4) : name;
+    const wrong = whyNoName(service);
+    if (wrong === "" && user.isEnabled(service)) enabled.push(name);
+    else if (wrong !== "") {
+      errors++;
+      user.complain(`sv-user: ${wrong}\n`);
+    } else {
       errors++;
       if (user.findDefinition(name) !== "") user.complain(`sv-user: ${name}: not enabled (run: sv-add ${name})\n`);
       else user.complain(`sv-user: ${name}: no such service\n`);

@@ -1,7 +1,7 @@
 // Where a user's services are: definitions, scan directory, logs, and the directory of their state. sv-user(8).
 
 import { fieldsOf, parsePasswd } from "../core/process/account-lines.ts";
-import { isAbsolute } from "../core/text/paths.ts";
+import { isAbsolute, parentOf } from "../core/text/paths.ts";
 import { SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
 import { readText } from "./text.ts";
@@ -44,10 +44,19 @@ function withoutSlash(path: string): string {
   return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
 }
 
-/** A base directory that may be named by a variable; one that is not absolute counts as unset. */
+/** A base directory that may be named by a variable; one that is not absolute, or somebody else's, counts as unset. */
 function baseOf(system: System, variable: string, otherwise: string): string {
   const value = system.environment(variable) ?? "";
-  return isAbsolute(value) ? withoutSlash(value) : otherwise;
+  return isAbsolute(value) && mayBeOurs(system, value) ? withoutSlash(value) : otherwise;
+}
+
+/** Whether what there is of a path is ours or root's: after su or sudo, say, it may be somebody else's. */
+function mayBeOurs(system: System, path: string): boolean {
+  for (let at = withoutSlash(path); ; at = parentOf(at)) {
+    const found = system.stat(at, true);
+    if (found.errno === 0) return found.uid === system.uid || found.uid === 0;
+    if (at === "/") return true;
+  }
 }
 
 /** The directories of one user. */

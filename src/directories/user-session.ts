@@ -18,12 +18,15 @@ export const leasesName = ".leases";
 const socketName = ".session";
 /** What a tree that ends answers to whoever wants it to stay. */
 export const endingWord = "ending";
-/** Names that no service of a user can have. */
-export const reservedNames: readonly string[] = [environmentName, bootIdName];
+/** Whether no service of a user can be called so: there is, or may be, something else of that name beside its state. */
+export function isReserved(name: string): boolean {
+  return name === environmentName || name === bootIdName || name.endsWith(".log");
+}
 
 /** The lock that there is one tree of this user on this host: not in the state, which may be elsewhere for each login. */
 export function lockPath(system: System, places: UserPlaces): string {
-  const host = readStart(system, "/proc/sys/kernel/hostname", 200).trim();
+  let host = readStart(system, "/etc/machine-id", 64).trim();
+  if (host === "") host = readStart(system, "/proc/sys/kernel/hostname", 200).trim();
   return `${places.state}/.lock${host === "" ? "" : `.${host.split("/").join("")}`}`;
 }
 

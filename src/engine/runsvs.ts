@@ -23,6 +23,8 @@ const retryMilliseconds = 1000;
 const rootMilliseconds = 4000;
 /** What was taken out of a state root is made again after this time. */
 const goneMilliseconds = 250;
+/** One that does not end is told to again after this time. */
+const leaveMilliseconds = 3000;
 const childExitCode = 100;
 const hangupSignal = 1;
 const termSignal = 15;
@@ -41,10 +43,12 @@ export class RunsvPlan {
   options: readonly string[] = [];
   /** As in a SpawnPlan. */
   variables: readonly string[] = [];
+  /** Those that are not wanted any more are looked after until they have ended. */
+  endsAll = false;
   /** They are this very program, not what PATH says. */
   areOwn = false;
-  /** Names that no service can have. */
-  reserved: readonly string[] = [];
+  /** Whether no service can be called so. */
+  isReserved: ((name: string) => boolean) | undefined = undefined;
   /** Called before the directory is read. */
   prepareScan: (() => void) | undefined = undefined;
   /** Called when the root has gone: it answers where it is now. Throws SystemError. */
@@ -53,6 +57,13 @@ export class RunsvPlan {
   constructor(program: string, directory: string) {
     this.program = program;
     this.directory = directory;
+  }
+
+  /** Whoever is asked holds us, and would otherwise be held for ever. */
+  forget(): void {
+    this.isReserved = undefined;
+    this.prepareScan = undefined;
+    this.findRoot = undefined;
   }
 }
 
@@ -77,6 +88,9 @@ export class Runsvs {
   /** Names of what was taken out of the state root, and when that is dealt with. */
   readonly #gone = new Set<string>();
   #goneAt = -1;
+  /** Pids of those that were told to end, and when they are told again. */
+  readonly #leaving = new Set<number>();
+  #leaveAt = -1;
   #rootComplaint = "";
   #reservedComplaint = "";
   #hasScanned = false;
@@ -93,9 +107,9 @@ export class Runsvs {
   get known(): readonly Known[] {
     return this.#known;
   }
-  /** Whether one of them is there. */
+  /** Whether one of them is there, or one that is to end. */
   get isAlive(): boolean {
-    return this.#known.some((one) => one.pid !== 0);
+    return this.#leaving.size > 0 || this.#known.some((one) => one.pid !== 0);
   }
   /** Whether the directory has been read. */
   get hasScanned(): boolean {
@@ -139,6 +153,7 @@ export class Runsvs {
 
   onTime(now: number): void {
     if (this.#goneAt >= 0 && now >= this.#goneAt) this.#lookForGone(now);
+    if (this.#leaveAt >= 0 && now >= this.#leaveAt) this.#tellLeaving(now);
     if (this.#rootAt >= 0 && now >= this.#rootAt) this.#lookForRoot(now);
     if (this.#isEnding) return;
     if (this.#pollAt >= 0 && now >= this.#pollAt) {
@@ -149,12 +164,13 @@ export class Runsvs {
   }
   /** When `onTime` is due (monotonic clock, milliseconds); negative: never. */
   get due(): number {
-    const rootDue = soonest(this.#rootAt, this.#goneAt);
+    const rootDue = soonest(soonest(this.#rootAt, this.#goneAt), this.#leaveAt);
     return this.#isEnding ? rootDue : soonest(soonest(this.#scanAt, this.#pollAt), rootDue);
   }
 
   /** A child has ended; one that is no current runsv (a dropped one, an orphan) is reaped, and that is all. */
   #ended(pid: number): void {
+    this.#leaving.delete(pid);
     if (!this.#known.some((one) => one.pid === pid)) return;
     this.#known = this.#known.map((one) => (one.pid === pid ? ended(one) : one));
     this.scanSoon();
@@ -192,11 +208,12 @@ export class Runsvs {
   }
 
   #allowed(entries: readonly Entry[]): readonly Entry[] {
-    if (this.#plan.reserved.length === 0) return entries;
+    const isReserved = this.#plan.isReserved;
+    if (isReserved === undefined) return entries;
     const names: string[] = [];
     const allowed: Entry[] = [];
     for (const entry of entries) {
-      if (this.#plan.reserved.includes(entry.name)) names.push(entry.name);
+      if (isReserved(entry.name)) names.push(entry.name);
       else allowed.push(entry);
     }
     const complaint = names.join(" ");
@@ -246,6 +263,8 @@ export class Runsvs {
   }
   #adoptBy(path: string): number {
     const supervisor = findSupervisor(this.#system, path, () => this.#readBootId());
+    const isKnown = this.#adopted.has(supervisor) || this.#leaving.has(supervisor);
+    if (supervisor !== 0 && isKnown) return supervisor; // ours, or watched already
     const pidfd = supervisor === 0 ? -1 : this.#system.pidfd(supervisor);
     if (pidfd < 0) return 0;
     this.#adopted.set(supervisor, pidfd);
@@ -261,6 +280,11 @@ export class Runsvs {
   #stop(old: Known): void {
     if (old.pid === 0) return;
     this.#system.kill(old.pid, termSignal);
+    if (this.#plan.endsAll) {
+      this.#leaving.add(old.pid);
+      this.#leaveAt = this.#system.monotonic() + leaveMilliseconds;
+      return;
+    }
     const fd = this.#adopted.get(old.pid);
     if (fd === undefined) return;
     this.#system.close(fd);
@@ -311,6 +335,23 @@ export class Runsvs {
     for (const one of this.#known) {
       if (one.pid !== 0 && (one.name === name || one.name === service)) this.#system.kill(one.pid, hangupSignal);
     }
+  }
+
+  /** Those that were told to end and have been told something else since: told again. */
+  #tellLeaving(now: number): void {
+    this.#leaveAt = -1;
+    for (const pid of this.#leaving) {
+      if (this.#known.some((one) => one.pid === pid))
+        this.#leaving.delete(pid); // wanted again meanwhile
+      else this.#system.kill(pid, termSignal);
+    }
+    if (this.#leaving.size > 0) this.#leaveAt = now + leaveMilliseconds;
+  }
+
+  /** They are left as they are. */
+  leave(): void {
+    this.#plan.forget();
+    this.#rootWatch.close();
   }
 
   // ── a restart in place ──

@@ -21,10 +21,10 @@ import {
   endingWord,
   environmentName,
   isLogOf,
+  isReserved,
   leasesName,
   lockPath,
   pidName,
-  reservedNames,
   socketIn,
 } from "../directories/user-session.ts";
 import { orFail, SystemError } from "../system/errors.ts";
@@ -46,6 +46,7 @@ const tailBytes = 65_536;
 /** The same for what it has left behind when it has ended, before that is told to end; and how often it is looked at. */
 const restMilliseconds = 500;
 const lookMilliseconds = 50;
+const lockMilliseconds = 2000;
 const killSignal = 9;
 const termSignal = 15;
 const contSignal = 18;
@@ -165,6 +166,8 @@ export class Session {
     for (const path of [this.#places.scan, this.#places.log]) {
       const errno = makeAbove(system, `${path}/.`);
       if (errno < 0) throw new SystemError(`unable to create ${path}`, -errno);
+      const { uid } = system.stat(path, true);
+      if (uid !== system.uid) throw new SystemError(`unable to use ${path}: owned by uid ${uid}`, 0);
     }
     makeStateRoot(system, this.#run, this.#run);
     const other = this.#takeLock();
@@ -180,9 +183,16 @@ export class Session {
   #takeLock(): string {
     const path = lockPath(this.#system, this.#places);
     const fd = orFail(this.#system.open(path, openWrite + openAppend + openCreate, 0o600), `unable to open ${path}`);
-    if (this.#system.lock(fd) < 0) {
-      this.#system.close(fd);
-      return readStart(this.#system, path, 20).trim();
+    const until = this.#system.monotonic() + lockMilliseconds;
+    while (this.#system.lock(fd) < 0) {
+      const other = readStart(this.#system, path, 20).trim();
+      // One that has just been killed has it for a moment more.
+      const isDying = this.#system.kill(leadingNumber(other), 0) === -ESRCH;
+      if (!isDying || other === "" || this.#system.monotonic() >= until) {
+        this.#system.close(fd);
+        return other === "" ? "?" : other;
+      }
+      this.#system.poll([], 10);
     }
     this.#lock = fd;
     this.#system.truncate(fd, 0);
@@ -255,7 +265,8 @@ export class Session {
     plan.inOwnSessions = true;
     plan.root = this.#run;
     plan.areOwn = true;
-    plan.reserved = reservedNames;
+    plan.endsAll = true;
+    plan.isReserved = (name) => isReserved(name);
     plan.variables = baseVariables(this.#system, this.#person, home);
     // The volatile ones by the link: it leads wherever the state has gone.
     const volatile = `${scan}/.run/${environmentName}`;
@@ -407,7 +418,7 @@ export class Session {
     this.#system.list(run, names);
     const boot = readBootId(this.#system);
     return names.filter((name) => {
-      if (name.startsWith(".") || reservedNames.includes(name) || isLogOf(name, names)) return false;
+      if (name.startsWith(".") || (isReserved(name) && !name.endsWith(".log")) || isLogOf(name, names)) return false;
       return findSupervisor(this.#system, `${run}/${name}/child`, () => boot) !== 0;
     });
   }
@@ -489,13 +500,17 @@ export class Session {
     let areThere = false;
     for (const one of this.#ending ?? []) {
       const pid = findChild(this.#system, `${this.#stateOf(one.name)}/child`);
-      if (pid === 0) continue;
+      // Its log service ends with its input.
+      const logPid = findChild(this.#system, `${this.#logStateOf(one.name)}/child`);
+      if (pid === 0 && logPid === 0) continue;
       areThere = true;
       const isOver = now >= Math.min(one.startedAt + this.#patienceOf(one.name), this.#endAt);
       if (isOver) {
         this.#hasKilled = true;
-        this.#system.kill(pid, killSignal);
-      } else if (!one.isToldItself) for (const signal of [termSignal, contSignal]) this.#system.kill(pid, signal);
+        for (const left of [pid, logPid]) if (left !== 0) this.#system.kill(left, killSignal);
+      } else if (!one.isToldItself && pid !== 0) {
+        for (const signal of [termSignal, contSignal]) this.#system.kill(pid, signal);
+      }
       one.isToldItself = true;
     }
     if (areThere) this.#survivorsAt = now + lookMilliseconds;
@@ -518,11 +533,17 @@ export class Session {
     return this.#system.stat(`${classic}/ok`, true).errno === 0 ? classic : `${this.#run}/${name}`;
   }
 
+  #logStateOf(name: string): string {
+    const classic = `${this.#places.scan}/${name}/log/supervise`;
+    return this.#system.stat(`${classic}/ok`, true).errno === 0 ? classic : `${this.#run}/${name}.log`;
+  }
+
   #leave(): number {
     const code = this.#hasKilled ? 1 : 0;
     for (const fd of this.#waiting) this.#socket.answer(fd, `${code}`);
     this.#socket.close();
     for (const name of [pidName, leasesName]) this.#system.unlink(`${this.#run}/${name}`);
+    this.#tree().leave();
     this.#system.endGuard();
     this.#system.keepFd(this.#lock, false);
     this.#system.close(this.#lock);

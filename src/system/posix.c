@@ -1615,6 +1615,11 @@ int __wrap_main(int argc, char **argv) {
   static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
   argument_count = argc;
   argument_list = argv;
+  const char *executed = (const char *)getauxval(AT_EXECFN);
+  if (executed && argc > 0 && !strcmp(executed, "/proc/self/exe")) {
+    const char *slash = strrchr(argv[0], '/');
+    prctl(PR_SET_NAME, slash ? slash + 1 : argv[0], 0, 0, 0); /* or ps would show "exe" */
+  }
   sigprocmask(SIG_SETMASK, NULL, &inherited_mask);
   const char *state = environ && environ[0] && !strncmp(environ[0], STATE, sizeof STATE - 1) ? environ[0] : NULL;
   int fd = -1;

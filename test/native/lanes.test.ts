@@ -94,6 +94,54 @@ suite("under AddressSanitizer, UndefinedBehaviorSanitizer and the reference-coun
     }
   });
 
+  test("a life of a user's tree runs clean, and one of runsv with its state apart", { skip }, async () => {
+    const stage = new Stage({ name: "ours", path: [path.join(root, "build/sanitize/bin"), bin] });
+    try {
+      stage.service("sv/web", { run: "exec sleep 1000", "log/run": "exec cat >>lines" });
+      const env = { ASAN_OPTIONS: "detect_leaks=0", SVDIR: stage.at("sv"), SVRUNDIR: stage.at("state") };
+      const runsv = stage.start("runsv", ["-s", stage.at("state"), "sv/web"], { env });
+      await stage.until("web runs", () => stage.peek("state/web/stat") === "run\n", 60_000);
+      fs.renameSync(stage.at("state"), stage.at("away"));
+      await stage.until("its state is there again", () => stage.peek("state/web/stat") === "run\n", 60_000);
+      for (const words of [
+        ["-w", "30", "restart", "web"],
+        ["status", stage.at("sv/web")],
+        ["-w", "30", "shutdown", "web"],
+      ])
+        assert.equal((await stage.run("sv", words, { env })).code, 0, words.join(" "));
+      const { err, code } = await stage.end(runsv);
+      assert.deepEqual([err, code], ["", 0]);
+
+      fs.mkdirSync(stage.at("home"), { mode: 0o700 });
+      const home = { ASAN_OPTIONS: "detect_leaks=0", HOME: stage.at("home"), PATH: stage.env["PATH"] ?? "" };
+      const session = stage.start("sv-user", ["session", "run"], { onlyEnv: home });
+      await stage.until("there is a tree", () => stage.exists("home/.local/state/sv/run/.pid"), 60_000);
+      for (const [program, ...words] of [
+        ["sv-user", "new", "ticker", "--", "sh", "-c", "while echo tick; do sleep 5; done"],
+        ["sv-add", "-w", "30", "ticker"],
+        ["sv-add", stage.at("home/.config/sv/ticker"), "again"],
+        ["sv-add", "-d", stage.at("home/.config/sv/ticker"), "down"],
+        ["sv-user", "env", "A=1", "B=2"],
+        ["sv-user", "env", "-d", "A"],
+        ["sv-user", "-w", "30", "restart", "ticker"],
+        ["sv-user", "status"],
+        ["sv-user", "list", "--json"],
+        ["sv-user", "log", "-n", "1", "ticker"],
+        ["sv-user", "session", "status"],
+        ["sv-user", "doctor"],
+        ["sv-remove", "-w", "30", "again"],
+        ["sv-user", "session", "stop"],
+      ] as const) {
+        const outcome = await stage.run(program, words, { onlyEnv: home });
+        assert.equal(`${outcome.err}${outcome.code}`, "0", `${program} ${words.join(" ")}: ${outcome.out}`);
+      }
+      const ended = await stage.end(session);
+      assert.deepEqual([ended.err, ended.code], ["", 0]);
+    } finally {
+      await stage.clear();
+    }
+  });
+
   test("chpst and its other names, utmpset and the old clients run clean", { skip }, async () => {
     const stage = new Stage({ name: "ours", path: [path.join(root, "build/sanitize/bin"), bin] });
     try {

@@ -16,6 +16,7 @@ import { callSv, parseSeconds, User, usageCode, whyNoName } from "./user.ts";
 const usage = "usage: sv-add [-dn] [-w SEC] NAME|DIR [AS]\n       sv-add [-dn] [-w SEC] NAME ...\n";
 const defaultSeconds = 7;
 const longestPause = 20;
+const settleMilliseconds = 40;
 const maxErrors = 99;
 
 interface Invocation {
@@ -170,11 +171,24 @@ class Adding {
       callSv(this.#user, ["status", name]);
       return;
     }
+    if (!this.#isToBeDown(name)) this.#settle(name, until);
     // Whoever adds it wants it up, even if it was told otherwise a moment ago.
     if (callSv(this.#user, ["-w", `${seconds}`, this.#isToBeDown(name) ? "check" : "start", name]) === 0) return;
     this.#errors++;
     const line = describeLastLine(this.#user, name);
     if (line !== "") this.#user.complain(`sv-add: ${name}: the last line of its log: ${line}\n`);
+  }
+  /** Until a process of it has lived for a moment: what ends at once is not up. */
+  #settle(name: string, until: number): void {
+    const { system } = this.#user;
+    const state = this.#user.stateOf(name);
+    let seen = "";
+    while (system.monotonic() < until) {
+      const pid = readStart(system, `${state}/pid`, 20);
+      if (pid !== "" && pid === seen) return;
+      seen = pid;
+      system.poll([], pid === "" ? 1 : settleMilliseconds);
+    }
   }
   #isToBeDown(name: string): boolean {
     const down = `${this.#user.places.scan}/${name}/down`;

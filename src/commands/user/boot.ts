@@ -124,7 +124,7 @@ function run(system: System, name: string): number {
 }
 
 function prepare(system: System, name: string): void {
-  const { uid, gids } = findIdentity(system, `${name}:+`);
+  const { uid, gids } = findIdentity(system, name);
   system.setUmask(0o22);
   system.mkdir(prepared, 0o755);
   const directory = `${prepared}/${uid}`;

@@ -7,7 +7,7 @@ import { hasControlScript, readSignalPrefix } from "../../directories/service.ts
 import { whyNotOurs } from "../../directories/state-root.ts";
 import { isListenedTo } from "../../directories/supervised.ts";
 import { readStart } from "../../directories/text.ts";
-import { reservedNames } from "../../directories/user-session.ts";
+import { isReserved } from "../../directories/user-session.ts";
 import type { System } from "../../system/system.ts";
 import { User, usageCode } from "./user.ts";
 
@@ -72,7 +72,7 @@ class Examination {
       );
       return;
     }
-    if (reservedNames.includes(name)) this.#find(`${name}: no service can be called that`);
+    if (isReserved(name)) this.#find(`${name}: no service can be called that`);
     this.#scripts(name, entry);
     this.#process(name, entry);
   }
@@ -112,7 +112,7 @@ class Examination {
     this.#system.list(run, names);
     for (const name of names) {
       const path = `${run}/${name}`;
-      if (name.startsWith(".") || reservedNames.includes(name)) continue;
+      if (name.startsWith(".") || isReserved(name)) continue;
       if (this.#system.stat(path, false).kind !== "directory") continue;
       const service = name.endsWith(".log") && !enabled.includes(name) ? name.slice(0, -4) : name;
       if (enabled.includes(service)) continue;

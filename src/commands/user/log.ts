@@ -9,7 +9,7 @@ import { FileContent, readStart } from "../../directories/text.ts";
 import { awaitHappenings } from "../../system/happenings.ts";
 import type { System } from "../../system/system.ts";
 import { plainChild } from "../../system/system.ts";
-import { parseSeconds, troubleCode, User, usageCode } from "./user.ts";
+import { parseSeconds, troubleCode, User, usageCode, whyNoName } from "./user.ts";
 
 const usage = "usage: sv-user log [-f] [-n LINES] NAME\n";
 const defaultLines = 10;
@@ -36,7 +36,7 @@ export function userLog(words: readonly string[], system: System): number {
     return usageCode;
   }
   const user = new User(system);
-  const directory = findLog(user, name);
+  const directory = whyNoName(name) === "" ? findLog(user, name) : "";
   if (directory === "") {
     user.complain(`sv-user: ${name}: there is no log of it\n`);
     return 1;

@@ -126,7 +126,11 @@ function status(system: System): number {
 }
 
 function stop(seconds: number, system: System): number {
-  return stopTree(new User(system), seconds);
+  const user = new User(system);
+  const isBoot = user.facts?.mode === "boot";
+  const code = stopTree(user, seconds);
+  if (isBoot) user.complain("sv-user: session: the system starts it again: see sv-user boot off\n");
+  return code;
 }
 
 /**

@@ -11,7 +11,7 @@ import { isListenedTo } from "../../directories/supervised.ts";
 import type { Person } from "../../directories/user-places.ts";
 import { findPerson, findRun, UserPlaces } from "../../directories/user-places.ts";
 import type { SessionFacts } from "../../directories/user-session.ts";
-import { askForFacts, endingWord, isLogOf, reservedNames, runInUse, tell } from "../../directories/user-session.ts";
+import { askForFacts, endingWord, isLogOf, isReserved, runInUse, tell } from "../../directories/user-session.ts";
 import { findSupervisor } from "../../engine/runsvs.ts";
 import { baseVariables } from "../../engine/session.ts";
 import { orFail, SystemError } from "../../system/errors.ts";
@@ -73,8 +73,7 @@ export class User {
     this.system.list(this.run, names);
     const found: string[] = [];
     for (const name of names) {
-      if (name.startsWith(".") || reservedNames.includes(name) || found.includes(name) || isLogOf(name, names))
-        continue;
+      if (name.startsWith(".") || isReserved(name) || found.includes(name) || isLogOf(name, names)) continue;
       if (this.supervisorOf(name) !== 0) found.push(name);
     }
     return found;
@@ -230,13 +229,13 @@ export function whyNoName(name: string): string {
   if (name === "") return "a name must not be empty";
   if (name.startsWith(".")) return `${name}: a name must not begin with a dot`;
   if (name.includes("/")) return `${name}: a name must not contain a slash`;
-  return reservedNames.includes(name) ? `${name}: no service can be called that` : "";
+  return isReserved(name) ? `${name}: no service can be called that` : "";
 }
 
 /** From now on everything is that user's. Throws SystemError: only root may, or the user. */
 export function becomeUser(system: System, name: string): void {
+  if (findIdentity(system, name).uid === system.uid) return;
   const identity = findIdentity(system, `${name}:+`);
-  if (identity.uid === system.uid) return;
   if (system.uid !== 0) throw new SystemError(`only root can act for ${name}`, 0);
   const person = findPerson(system, identity.uid);
   become(system, identity);
