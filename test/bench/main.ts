@@ -12,9 +12,10 @@ import { memoryOf, processorTimeOf, sleepsOf } from "./processes.ts";
 import { measureTools } from "./tools.ts";
 import type { Build } from "./tree.ts";
 import { pause, sleep, stopAll, Tree } from "./tree.ts";
+import { measureUsers } from "./users.ts";
 
 const isQuick = (process.env["BENCH_QUICK"] ?? "") !== "";
-/** "trees", "tools", "boot" or "logs": only those. */
+/** "trees", "users", "tools", "boot" or "logs": only those. */
 const only = process.env["BENCH_ONLY"] ?? "";
 const root = path.resolve(import.meta.dirname, "../..");
 const build = path.resolve(root, process.argv[2] ?? "build");
@@ -225,6 +226,7 @@ async function main(): Promise<void> {
   const places = { build, reference, isQuick };
   const tools = only === "" || only === "tools" ? measureTools(places) : [];
   const trees = process.env["BENCH_TREES"] ?? fs.mkdtempSync(path.join(os.tmpdir(), "bench-"));
+  const users = only === "" || only === "users" ? await measureUsers(places, trees) : [];
   const boot = only === "" || only === "boot" ? await measureBoot(places, trees) : [];
   const logs = only === "" || only === "logs" ? await measureLogs(places) : [];
 
@@ -237,10 +239,11 @@ async function main(): Promise<void> {
   ];
   console.log(`${about.join(", ")}; median (least–greatest)\n`);
   if (table.length > 0) console.log(describeTable(table));
+  if (users.length > 0) console.log(`\n${describeTable(users)}`);
   if (tools.length > 0) console.log(`\n${describeTable(tools)}`);
   if (boot.length > 0) console.log(`\n${describeBoot(boot)}`);
   for (const each of logs) console.log(`\n${describeLogs(each)}`);
-  const json = { machine, isQuick, seconds: (performance.now() - start) / 1000, rows: table, tools, boot, logs };
+  const json = { machine, isQuick, seconds: (performance.now() - start) / 1000, rows: table, users, tools, boot, logs };
   fs.writeFileSync(path.join(build, "bench.json"), `${JSON.stringify(json, null, 2)}\n`);
 }
 
