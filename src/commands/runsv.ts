@@ -2,6 +2,7 @@
 
 import { parseOptions } from "../core/process/options.ts";
 import { describeWarning } from "../core/text/messages.ts";
+import { isMarker } from "../directories/service.ts";
 import { absolutePath, callOf } from "../directories/state-root.ts";
 import { supervise } from "../engine/engine.ts";
 import type { Apart } from "../engine/kept-apart.ts";
@@ -19,15 +20,28 @@ export function runsv(args: readonly string[], system: System): number {
   }
   // From here on TERM is never lost: blocked, except while waiting.
   system.watchSignals(["TERM", "CHLD"]);
-  const program = `runsv ${directory}`;
   const setting = new Setting("");
+  const supervisor = claim(args, directory, setting, system);
+  if (supervisor !== undefined) {
+    system.guard();
+    supervisor.begin();
+    supervise(system, [supervisor]);
+  }
+  setting.forget();
+  return 0;
+}
+
+/** Ready to begin; undefined: told to end before. What is only needed on the way there takes no memory afterwards. */
+function claim(args: readonly string[], directory: string, setting: Setting, system: System): Supervisor | undefined {
+  const program = `runsv ${directory}`;
   const called = callOf(system, directory);
-  const apart = new KeptApart(system, setting, called, parseApart(args, system));
+  const warn = (text: string): void => system.complain(describeWarning(program, text, 0));
+  const apart = new KeptApart(system, setting, called, parseApart(args, system), warn);
   let kept = system.kept() ?? "";
   if (kept === "") {
     const changed = system.chdir(directory);
     if (changed < 0) throw new SystemError("unable to change to directory", -changed);
-    setting.downMarkers = [`${called.scan}/.${called.name}.down`];
+    setting.isMarkedDown = isMarker(system, `${called.scan}/.${called.name}.down`);
     apart.place();
   } else {
     const ofSupervisor = apart.resume(kept);
@@ -36,28 +50,20 @@ export function runsv(args: readonly string[], system: System): number {
   const supervisor = new Supervisor(system, program, setting);
   if (apart.isApart) {
     system.watchSignals(["TERM", "CHLD", "HUP"]);
-    setting.say = (message) => system.complain(message);
     setting.changed = () => system.keep(apart.describe(supervisor.describe()));
     apart.follow();
   }
-  if (kept === "" || !supervisor.resume(kept)) {
-    supervisor.claim();
-    let isSaid = !apart.isApart; // beside their definitions, services share a log service one after the other
-    while (!supervisor.claimLog()) {
-      if (!isSaid) system.complain(describeWarning(program, `${setting.logState}: another runsv has it, waiting`, 0));
-      isSaid = true;
-      if (!isToldToEnd(system)) continue;
-      setting.forget();
-      return 0;
-    }
-    apart.sign();
-    supervisor.open();
+  if (kept !== "" && supervisor.resume(kept)) return supervisor;
+  supervisor.claim();
+  let isSaid = !apart.isApart; // beside their definitions, services share a log service one after the other
+  while (!supervisor.claimLog()) {
+    if (!isSaid) warn(`${setting.logState}: another runsv has it, waiting`);
+    isSaid = true;
+    if (isToldToEnd(system)) return undefined;
   }
-  system.guard();
-  supervisor.begin();
-  supervise(system, [supervisor]);
-  setting.forget();
-  return 0;
+  apart.sign();
+  supervisor.open();
+  return supervisor;
 }
 
 /** undefined: wrong usage. A single word is the directory, whatever it looks like. */

@@ -6,6 +6,7 @@ import { serviceVariables } from "../core/supervise/variables.ts";
 import { decodeFields, encodeFields } from "../core/text/fields.ts";
 import { isAbsolute, parentOf } from "../core/text/paths.ts";
 import { listEnvironment } from "../directories/environment.ts";
+import { isMarker } from "../directories/service.ts";
 import { findSharing } from "../directories/sharing.ts";
 import type { Called } from "../directories/state-root.ts";
 import {
@@ -19,6 +20,7 @@ import { readStart } from "../directories/text.ts";
 import { SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
 import type { Setting } from "./supervisor.ts";
+import { ApartSetting } from "./supervisor.ts";
 
 /** Nobody tells us that the state directory has gone: so often it is looked for. */
 const checkMilliseconds = 4000;
@@ -43,19 +45,28 @@ export class KeptApart {
   readonly #system: System;
   readonly #setting: Setting;
   readonly #apart: Apart;
+  readonly #warn: (text: string) => void;
   #called: Called;
   #isApart = false;
 
-  constructor(system: System, setting: Setting, called: Called, apart: Apart) {
+  constructor(system: System, setting: Setting, called: Called, apart: Apart, warn: (text: string) => void) {
     this.#system = system;
     this.#setting = setting;
     this.#called = called;
     this.#apart = apart;
+    this.#warn = warn;
   }
 
   /** Whether its state is not, or need not be, in the service directory. */
   get isApart(): boolean {
     return this.#isApart;
+  }
+
+  /** What the supervisor has to know of it. */
+  get #inSetting(): ApartSetting {
+    const apart = this.#setting.apart ?? new ApartSetting();
+    this.#setting.apart = apart;
+    return apart;
   }
 
   /** Decides where the state is. The working directory is the service directory. Throws SystemError. */
@@ -70,13 +81,14 @@ export class KeptApart {
     if (log.errno === 0 && log.kind === "directory") setting.logState = places.placeOf("log/", `${name}.log`);
     else if (this.#apart.logs !== "" && named !== "") this.#logItself(named);
     if (!this.#isApart) return;
+    const apart = this.#inSetting;
     const root = isAbsolute(setting.state) ? parentOf(setting.state) : named;
     const sharing = findSharing(this.#system, this.#apart.controlGroup, this.#apart.queryGroup, root);
     if (isAbsolute(setting.state) || isAbsolute(setting.logState)) sharing.openRoot(root);
-    setting.sharing = isAbsolute(setting.state) ? sharing : undefined;
-    setting.logSharing = isAbsolute(setting.logState) ? sharing : undefined;
-    setting.downMarkers = [...setting.downMarkers, `${root}/${name}.down`];
-    setting.checkMilliseconds = this.#apart.isTold ? -1 : checkMilliseconds;
+    apart.sharing = isAbsolute(setting.state) ? sharing : undefined;
+    apart.logSharing = isAbsolute(setting.logState) ? sharing : undefined;
+    setting.isMarkedDown = setting.isMarkedDown || isMarker(this.#system, `${root}/${name}.down`);
+    apart.checkMilliseconds = this.#apart.isTold ? -1 : checkMilliseconds;
     setting.variables = this.#variables();
   }
 
@@ -85,7 +97,7 @@ export class KeptApart {
     if (this.#system.stat(noBuiltInLog, true).errno === 0) return;
     if (givenBy(this.#environment(), "SVLOG") === "none") return;
     makeStateRoot(this.#system, root, root);
-    this.#setting.builtInLog = `${this.#apart.logs}/${name}`;
+    this.#inSetting.builtInLog = `${this.#apart.logs}/${name}`;
     this.#setting.logState = `${root}/${name}.log`;
   }
 
@@ -94,7 +106,7 @@ export class KeptApart {
     if (!this.#isApart) return;
     const setting = this.#setting;
     setting.prepare = (role, phase) => this.#prepare(role, phase);
-    setting.locate = () => this.#locate();
+    this.#inSetting.locate = () => this.#locate();
   }
 
   /** Says in the state directories whose they are: once they are there. */
@@ -107,9 +119,9 @@ export class KeptApart {
   /** The state directories are gone: where they are to be made. The definition may be another, too. */
   #locate(): void {
     this.#enter();
-    const { builtInLog } = this.#setting;
+    const { builtInLog } = this.#inSetting;
     this.place();
-    this.#setting.builtInLog = builtInLog; // whoever is logged already, is
+    this.#inSetting.builtInLog = builtInLog; // whoever is logged already, is
     const { state, logState } = this.#setting;
     for (const directory of [state, logState]) if (isAbsolute(directory)) this.#system.mkdir(directory, 0o700);
     this.sign();
@@ -130,12 +142,12 @@ export class KeptApart {
       this.#setting.variables = this.#variables();
     } catch (error: unknown) {
       if (!(error instanceof SystemError)) throw error;
-      this.#setting.say?.(error.message);
+      this.#warn(error.message);
       return false;
     }
     if (role === "log" || phase !== 1) return true;
-    this.#setting.waits = this.#missing().join(" ");
-    return this.#setting.waits === "";
+    this.#inSetting.waits = this.#missing().join(" ");
+    return this.#inSetting.waits === "";
   }
 
   /** Variables that the service needs and does not have: its file `env-needs` names them, one a line. */
@@ -176,7 +188,8 @@ export class KeptApart {
 
   /** What is kept besides the supervisor's own words. */
   describe(supervisor: string): string {
-    const { state, logState, builtInLog } = this.#setting;
+    const { state, logState } = this.#setting;
+    const { builtInLog } = this.#inSetting;
     return encodeFields([this.#called.scan, this.#called.name, state, logState, builtInLog, supervisor]);
   }
   /** Takes it over, and answers the supervisor's words; "": they make no sense. */
@@ -193,7 +206,7 @@ export class KeptApart {
     this.#isApart = true;
     this.#setting.state = field(2);
     this.#setting.logState = field(3);
-    this.#setting.builtInLog = field(4);
+    this.#inSetting.builtInLog = field(4);
     return field(5);
   }
 }

@@ -17,7 +17,6 @@ import {
   hasControlScript,
   hasFinish,
   hasLogService,
-  isMarker,
   readSignalPrefix,
   readStopSignal,
   startsDown,
@@ -27,7 +26,7 @@ import { makeAbove } from "../directories/state-root.ts";
 import { SuperviseDirectory } from "../directories/supervise.ts";
 import { SystemError } from "../system/errors.ts";
 import type { Pipe, Polled, Spawned, SpawnPlan, SpawnStep, System } from "../system/system.ts";
-import { plainChild } from "../system/system.ts";
+import { noVariables, plainChild } from "../system/system.ts";
 
 const noSuchProcess = 3;
 /** Control byte: the environment of services has changed. */
@@ -65,6 +64,43 @@ class Child {
   }
 }
 
+/** What there is more of a service whose state is kept apart from its definition. (Most have none of it, nor the memory.) */
+export class ApartSetting {
+  /** Who may reach the state directories; undefined: that one is beside the definition after all. */
+  sharing: Sharing | undefined = undefined;
+  logSharing: Sharing | undefined = undefined;
+  /** A service without log service is logged here by svlogd; "": it is not. */
+  builtInLog = "";
+  /** Names of variables that its start waits for; `prepare` says so. */
+  waits = "";
+  /** How often to look whether the state directories are still there; negative: when asked. */
+  checkMilliseconds = never;
+  /** When that is next (monotonic clock, milliseconds). */
+  checkAt = never;
+  /** What was wrong the last time. */
+  complaint = "";
+  /** Called when the state directories are looked for: it sets where they are now. Throws SystemError. */
+  locate: (() => void) | undefined = undefined;
+
+  /** The next look, for those who are not told when. */
+  checkLater(now: number): void {
+    this.checkAt = this.checkMilliseconds < 0 ? never : now + this.checkMilliseconds;
+  }
+}
+
+/** A process that sends a signal in our place. */
+class Sender {
+  readonly pid: number;
+  readonly signal: SignalName;
+  readonly to: Role;
+
+  constructor(pid: number, signal: SignalName, to: Role) {
+    this.pid = pid;
+    this.signal = signal;
+    this.to = to;
+  }
+}
+
 /** How a service is supervised; what runsv does is the default. */
 export class Setting {
   /** Path of the service directory, "" or ending in a slash. */
@@ -79,23 +115,14 @@ export class Setting {
   stdout = -1;
   stderr = -1;
   /** As in a SpawnPlan. */
-  variables: readonly string[] = [];
+  variables: readonly string[] = noVariables;
   stopSignal: SignalName = "TERM";
-  /** Who may reach the state directories; undefined: they are in the service directory, or in memory. */
-  sharing: Sharing | undefined = undefined;
-  logSharing: Sharing | undefined = undefined;
-  /** Files outside the service directory that keep it down as its file `down` does. */
-  downMarkers: readonly string[] = [];
-  /** A service without log service is logged here by svlogd; "": it is not. */
-  builtInLog = "";
-  /** Names of variables that its start waits for; `prepare` says so. */
-  waits = "";
-  /** How often to look whether the state directories are still there; negative: when asked. */
-  checkMilliseconds = -1;
+  /** It is kept down from outside its directory as by a file `down` there. */
+  isMarkedDown = false;
+  /** undefined: its state is beside its definition, or in memory. */
+  apart: ApartSetting | undefined = undefined;
   /** Called before each start of ./run or ./finish: what it sets here counts already. Answers whether it can be started. */
   prepare: ((role: Role, phase: number) => boolean) | undefined = undefined;
-  /** Called when the state directories are looked for: it sets where they are now. Throws SystemError. */
-  locate: (() => void) | undefined = undefined;
   /** It is told when the state has changed, and keeps it; otherwise we keep it for a restart in place of our own. */
   changed: (() => void) | undefined = undefined;
   /** Told of every end of a ./run (as waitpid(2) has it; negative: unknown), answers whether it was the last. */
@@ -112,7 +139,7 @@ export class Setting {
   /** Nobody is told anything any more: who is told holds us, and would otherwise be held for ever. */
   forget(): void {
     this.prepare = undefined;
-    this.locate = undefined;
+    if (this.apart !== undefined) this.apart.locate = undefined;
     this.changed = undefined;
     this.ended = undefined;
     this.say = undefined;
@@ -137,28 +164,22 @@ export class Supervisor {
   /** Told to end for good: nothing starts it any more. */
   #isFinal = false;
   #isKilled = false;
-  /** When to look for the state directories. */
-  #checkAt = never;
-  #stateComplaint = "";
-  /** The process that sends a signal in our place (0: none), the signal, and whom to. */
-  #senderPid = 0;
-  #sent: SignalName = "TERM";
-  #sentTo: Role = "service";
+  #sender: Sender | undefined = undefined;
 
   constructor(system: System, program: string, setting: Setting) {
     this.#system = system;
     this.#program = program;
     this.#setting = setting;
     const warn = (text: string, errno: number): void => this.#warn(text, errno);
-    const { base, state, logState, sharing, logSharing } = setting;
+    const { base, state, logState, apart } = setting;
     const now = system.now();
-    this.#main = new Child("service", new SuperviseDirectory(system, state, nameOf(state, base), warn, sharing));
-    const isDown = startsDown(system, base) || setting.downMarkers.some((path) => isMarker(system, path));
+    this.#main = new Child("service", new SuperviseDirectory(system, state, nameOf(state, base), warn, apart?.sharing));
+    const isDown = startsDown(system, base) || setting.isMarkedDown;
     const service = newService("service", isDown ? "down" : "up", now);
     let log: Child | undefined;
     let logService: Service | undefined;
-    if (setting.builtInLog !== "" || hasLogService(system, base, warn)) {
-      log = new Child("log", new SuperviseDirectory(system, logState, nameOf(logState, base), warn, logSharing));
+    if (this.#builtIn !== "" || hasLogService(system, base, warn)) {
+      log = new Child("log", new SuperviseDirectory(system, logState, nameOf(logState, base), warn, apart?.logSharing));
       logService = newService("log", startsDown(system, `${base}log/`) ? "down" : "up", now);
     }
     this.#log = log;
@@ -188,12 +209,8 @@ export class Supervisor {
     }
     for (const child of this.#children) child.directory.openOk();
     for (const child of this.#children) child.directory.keep();
-    this.#checkLater();
+    this.#setting.apart?.checkLater(this.#system.monotonic());
     this.#keep();
-  }
-  #checkLater(): void {
-    const { checkMilliseconds } = this.#setting;
-    if (checkMilliseconds >= 0) this.#checkAt = this.#system.monotonic() + checkMilliseconds;
   }
 
   /** Starts what is wanted: the log service first. */
@@ -225,7 +242,8 @@ export class Supervisor {
   /** When `onTime` is next due (monotonic clock, milliseconds); negative: never. */
   get due(): number {
     let due = this.#scriptUntil;
-    if (this.#checkAt >= 0 && (due < 0 || this.#checkAt < due)) due = this.#checkAt;
+    const checkAt = this.#setting.apart?.checkAt ?? never;
+    if (checkAt >= 0 && (due < 0 || checkAt < due)) due = checkAt;
     for (const child of this.#children) {
       for (const time of [child.restUntil, child.publishAt, child.askUntil]) {
         if (time >= 0 && (due < 0 || time < due)) due = time;
@@ -235,7 +253,8 @@ export class Supervisor {
   }
 
   onTime(now: number): void {
-    if (this.#checkAt >= 0 && now >= this.#checkAt) this.checkState();
+    const checkAt = this.#setting.apart?.checkAt ?? never;
+    if (checkAt >= 0 && now >= checkAt) this.checkState();
     if (this.#scriptUntil >= 0 && now >= this.#scriptUntil) {
       this.#warn(`control/${this.#state.service.script} takes too long, killed.`, 0);
       this.#scriptUntil = never;
@@ -275,9 +294,10 @@ export class Supervisor {
       this.hear("service", { kind: "scripted", worked: waitStatus === 0 });
       return true;
     }
-    if (pid === this.#senderPid) {
-      this.#senderPid = 0;
-      if (waitStatus !== 0) this.hear(this.#sentTo, { kind: "refused", signal: this.#sent, isForbidden: true });
+    const sender = this.#sender;
+    if (sender !== undefined && pid === sender.pid) {
+      this.#sender = undefined;
+      if (waitStatus !== 0) this.hear(sender.to, { kind: "refused", signal: sender.signal, isForbidden: true });
       return true;
     }
     for (const child of this.#children) {
@@ -296,24 +316,25 @@ export class Supervisor {
 
   /** Looks whether the state directories are still those that we hold, and makes them anew if they are not. */
   checkState(): void {
-    const again = this.#setting.checkMilliseconds;
-    this.#checkAt = again < 0 ? never : this.#system.monotonic() + again;
-    if (this.#children.every((child) => child.directory.isWhole)) return;
     const setting = this.#setting;
+    const { apart } = setting;
+    if (apart === undefined) return;
+    apart.checkLater(this.#system.monotonic());
+    if (this.#children.every((child) => child.directory.isWhole)) return;
     try {
-      setting.locate?.();
+      apart.locate?.();
       for (const child of this.#children) {
         const state = child.role === "log" ? setting.logState : setting.state;
         if (!child.directory.isWhole) child.directory.renew(state, nameOf(state, setting.base), this.#serviceOf(child));
       }
     } catch (error: unknown) {
       if (!(error instanceof SystemError)) throw error;
-      if (this.#stateComplaint !== error.message) this.#warn(error.message, 0);
-      this.#stateComplaint = error.message;
-      this.#checkAt = this.#system.monotonic() + publishMilliseconds;
+      if (apart.complaint !== error.message) this.#warn(error.message, 0);
+      apart.complaint = error.message;
+      apart.checkAt = this.#system.monotonic() + publishMilliseconds;
       return;
     }
-    this.#stateComplaint = "";
+    apart.complaint = "";
     this.#writeSupervisor(readBootId(this.#system));
     for (const child of this.#children) this.#publish(child, true);
     this.#keep();
@@ -434,7 +455,7 @@ export class Supervisor {
 
   /** What the service waits for may be there now. */
   #tryAgain(): void {
-    if (this.#setting.waits === "" || this.#main.restUntil < 0) return;
+    if (this.#waits === "" || this.#main.restUntil < 0) return;
     this.#main.restUntil = never;
     this.hear("service", { kind: "rested" });
   }
@@ -478,12 +499,12 @@ export class Supervisor {
   #start(child: Child, argv: readonly string[], phase: number): void {
     const isLog = child.role === "log";
     const isReady = this.#setting.prepare?.(child.role, phase) !== false;
-    if (!isLog) child.directory.publishWaits(this.#setting.waits);
+    if (!isLog) child.directory.publishWaits(this.#waits);
     if (!isReady) {
       this.hear(child.role, { kind: "unstartable" });
       return;
     }
-    const isBuiltIn = isLog && this.#setting.builtInLog !== "";
+    const isBuiltIn = isLog && this.#builtIn !== "";
     const plan = isBuiltIn ? this.#builtInLog() : this.#plan(argv);
     const spawned = this.#system.spawn({
       ...plan,
@@ -523,20 +544,26 @@ export class Supervisor {
   }
 
   #plan(argv: readonly string[]): SpawnPlan {
-    const { base, inOwnSessions, stderr, variables, builtInLog } = this.#setting;
+    const { base, inOwnSessions, stderr, variables } = this.#setting;
     return {
       ...plainChild(argv[0] ?? "", argv, childExitCode),
       directory: base,
       newSession: inOwnSessions,
-      stderr: builtInLog === "" ? stderr : this.#pipe.write,
+      stderr: this.#builtIn === "" ? stderr : this.#pipe.write,
       variables,
     };
   }
   #builtInLog(): SpawnPlan {
-    const { builtInLog, inOwnSessions } = this.#setting;
-    makeAbove(this.#system, `${builtInLog}/current`);
-    const own = ownChild(this.#system, "svlogd", ["svlogd", "-tt", builtInLog], childExitCode);
-    return { ...own, newSession: inOwnSessions, variables: this.#setting.variables };
+    const { inOwnSessions, variables } = this.#setting;
+    makeAbove(this.#system, `${this.#builtIn}/current`);
+    const own = ownChild(this.#system, "svlogd", ["svlogd", "-tt", this.#builtIn], childExitCode);
+    return { ...own, newSession: inOwnSessions, variables };
+  }
+  get #builtIn(): string {
+    return this.#setting.apart?.builtInLog ?? "";
+  }
+  get #waits(): string {
+    return this.#setting.apart?.waits ?? "";
   }
 
   /** Says for a child why it did not get as far as its program. */
@@ -575,9 +602,7 @@ export class Supervisor {
       this.#warn(`unable to run ${first}`, spawned.pid < 0 ? -spawned.pid : spawned.errno);
       return false;
     }
-    this.#senderPid = spawned.pid;
-    this.#sent = signal;
-    this.#sentTo = role;
+    this.#sender = new Sender(spawned.pid, signal, role);
     return true;
   }
 
@@ -767,7 +792,7 @@ export class Supervisor {
       index += 3;
     }
     if (this.#scriptPid > 0 && this.#isGone(this.#scriptPid)) this.onEnded(this.#scriptPid, -1);
-    this.#checkLater();
+    this.#setting.apart?.checkLater(this.#system.monotonic());
     return true;
   }
 

@@ -67,7 +67,7 @@ static double result(long r) { return r < 0 ? -(double)errno : (double)r; }
 #define LARGE(name) __attribute__((section(".bss.zz_" name)))
 
 /* The texts of one call, one behind the other: short ones where other variables are, so that they cost no page. */
-static char near_arena[768];
+static char near_arena[448];
 LARGE("arena") static char far_arena[128 * 1024];
 static size_t near_used, far_used;
 

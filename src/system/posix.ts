@@ -2,6 +2,7 @@
 
 import type { Timestamp } from "../core/supervise/service.ts";
 import { bytesOf, textAt } from "../core/text/bytes.ts";
+import { ERANGE } from "../core/text/errors.ts";
 import type { Word } from "../core/text/numbers.ts";
 import {
   posix_accept,
@@ -291,8 +292,12 @@ export class PosixSystem extends System {
     return length < 0 ? { errno: -length, text: "" } : { errno: 0, text: textAt(bytes, 0, length) };
   }
   override currentDirectory(): Text {
-    const bytes = new Uint8Array(4096);
-    const length = posix_current_directory(bytes);
+    let bytes = this.#room;
+    let length = posix_current_directory(bytes);
+    if (length === -ERANGE) {
+      bytes = new Uint8Array(4096); // few are so long
+      length = posix_current_directory(bytes);
+    }
     return length < 0 ? { errno: -length, text: "" } : { errno: 0, text: textAt(bytes, 0, length) };
   }
   override symlink(target: string, path: string): number {

@@ -120,7 +120,8 @@ export interface SpawnPlan {
   readonly variables: readonly string[];
 }
 
-const noVariables: readonly string[] = [];
+/** One for all. */
+export const noVariables: readonly string[] = [];
 
 /** A child that is given nothing: fields of it are replaced. */
 export function plainChild(program: string, argv: readonly string[], exitCode: number): SpawnPlan {

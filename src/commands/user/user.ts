@@ -28,7 +28,9 @@ const longestPause = 50;
 /** Wait status of a tree that has found another one. */
 const anotherStatus = 256;
 /** Definitions for everybody. */
-const templates: readonly string[] = ["/etc/sv-user", "/usr/share/sv-user"];
+function templates(): readonly string[] {
+  return ["/etc/sv-user", "/usr/share/sv-user"];
+}
 
 export class User {
   readonly system: System;
@@ -54,7 +56,7 @@ export class User {
 
   /** Directory of a definition; "": there is none of that name. */
   findDefinition(name: string): string {
-    for (const place of [this.places.conf, ...templates]) {
+    for (const place of [this.places.conf, ...templates()]) {
       const path = `${place}/${name}`;
       if (this.system.stat(path, true).kind === "directory") return path;
     }
@@ -80,7 +82,7 @@ export class User {
   }
   get defined(): readonly string[] {
     const names: string[] = [];
-    for (const place of [this.places.conf, ...templates]) {
+    for (const place of [this.places.conf, ...templates()]) {
       for (const name of this.#directories(place)) if (!names.includes(name)) names.push(name);
     }
     return names;

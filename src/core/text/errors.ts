@@ -12,6 +12,7 @@ export const EISDIR = 21;
 export const EINVAL = 22;
 export const ENOSPC = 28;
 export const EROFS = 30;
+export const ERANGE = 34;
 export const ENOSYS = 38;
 export const EADDRINUSE = 98;
 
