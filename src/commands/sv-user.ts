@@ -121,7 +121,10 @@ function control(command: string, names: readonly string[], forSv: readonly stri
   const there: string[] = [];
   for (const name of enabled) {
     if (user.isSupervised(name) || user.facts !== undefined) there.push(name);
-    else user.say(`down: ${name}: no supervisor\n`);
+    else {
+      const pid = user.childrenOf(name)[0];
+      user.say(pid === undefined ? `down: ${name}: no supervisor\n` : `run: ${name}: (pid ${pid}) no supervisor\n`);
+    }
   }
   if (there.length > 0) errors += callSv(user, [...forSv, command, ...there]);
   return Math.min(errors, maxErrors);

@@ -82,6 +82,11 @@ export class ControlSocket {
     this.#place = place;
   }
 
+  /** The same for the only one that may listen there: whatever has the name, is of one that is no more. */
+  openOnly(): string {
+    this.#system.unlink(pathOf(this.#place));
+    return this.open();
+  }
   /** "" or what is wrong. */
   open(): string {
     const system = this.#system;

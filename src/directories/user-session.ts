@@ -2,6 +2,7 @@
 
 import { leadingNumber } from "../core/text/numbers.ts";
 import type { System } from "../system/system.ts";
+import { openAppend, openWrite } from "../system/system.ts";
 import type { SocketPlace } from "./control-socket.ts";
 import { ask, placeOf } from "./control-socket.ts";
 import { namedStateRoot, whyNotOurs } from "./state-root.ts";
@@ -33,6 +34,16 @@ export function lockPath(system: System, places: UserPlaces): string {
 /** Whether it is the state of the log service of another of these. */
 export function isLogOf(name: string, names: readonly string[]): boolean {
   return name.endsWith(".log") && names.includes(name.slice(0, -4));
+}
+
+/** Pid of the tree that has the lock, whether it answers or not; "": none. */
+export function lockHolder(system: System, places: UserPlaces): string {
+  const path = lockPath(system, places);
+  const fd = system.open(path, openAppend + openWrite, 0);
+  if (fd < 0) return "";
+  const isFree = system.lock(fd) >= 0;
+  system.close(fd);
+  return isFree ? "" : readStart(system, path, 20).trim();
 }
 
 export function socketIn(run: string): SocketPlace {

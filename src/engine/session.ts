@@ -219,7 +219,7 @@ export class Session {
     system.replaceText(`${run}/${pidName}.new`, `${run}/${pidName}`, `${system.pid}\n`, 0o644);
     this.#socket.close();
     this.#socket = new ControlSocket(system, socketIn(run));
-    const trouble = this.#socket.open();
+    const trouble = this.#socket.openOnly();
     if (trouble !== "") throw new SystemError(trouble, 0);
     nameStateRoot(system, this.#places.scan, run);
     this.#writeLeases();
@@ -442,11 +442,18 @@ export class Session {
     }
   }
 
-  /** Takes over what an earlier tree left behind, and starts nothing. */
-  adoptOrphans(): boolean {
-    this.#tree().adoptAll(this.#orphansIn(this.#run));
+  /** Ends what an earlier tree left behind, and starts nothing. */
+  endOrphans(names: readonly string[], seconds: number): void {
+    this.#tree().adoptAll(names);
     this.#hasAskedOrphans = true;
-    return this.#tree().isAlive;
+    this.end(seconds);
+    const now = this.#system.monotonic();
+    const ending = this.#ending ?? [];
+    for (const name of names) {
+      // Its runsv is no more, too.
+      if (!ending.some((one) => one.name === name)) ending.push(new Ending(0, name, now, -1, false));
+    }
+    this.#ending = ending;
   }
 
   // ── the end ──

@@ -2,6 +2,7 @@
 
 import { parseOptions } from "../../core/process/options.ts";
 import { statusBytes } from "../../core/supervise/status.ts";
+import { isAbsolute } from "../../core/text/paths.ts";
 import { removeTree } from "../../directories/remove.ts";
 import { readStatus, tell } from "../../directories/supervised.ts";
 import { findChild } from "../../engine/runsvs.ts";
@@ -34,6 +35,7 @@ export function svRemove(args: readonly string[], system: System): number {
   const until = system.monotonic() + seconds * 1000;
   let errors = 0;
   const found: string[] = [];
+  const told: Told[] = [];
   for (const name of options.rest) {
     const wrong = whyNoName(name);
     const path = `${user.places.scan}/${name}`;
@@ -41,76 +43,89 @@ export function svRemove(args: readonly string[], system: System): number {
     if (wrong !== "" || (errno === 0 && kind !== "link")) {
       errors++;
       user.complain(`${called}: ${wrong === "" ? `${name}: ${path} is not a link` : wrong}\n`);
-    } else if (errno !== 0 && !user.isSupervised(name)) user.say(`${name}: not enabled\n`);
-    else found.push(name);
+    } else if (errno !== 0 && !user.isSupervised(name) && user.childrenOf(name).length === 0) {
+      user.say(`${name}: not enabled\n`);
+    } else found.push(name);
   }
-  // All of them are told before any is waited for.
-  for (const name of found) tell(system, user.stateOf(name), "d");
-  for (const name of found) if (!remove(user, name, until, called)) errors++;
+  // All of them are told before any is waited for; whatever ends us, the tree goes on with it.
+  for (const name of found) {
+    const state = behindLink(user, name, user.stateOf(name));
+    const logState = behindLink(user, name, user.logStateOf(name));
+    told.push({ name, state, logState, supervisor: user.supervisorOf(name) });
+    tell(system, state, "d");
+    for (const entry of [name, `.${name}.down`]) system.unlink(`${user.places.scan}/${entry}`);
+  }
+  for (const one of told) if (!remove(user, one, until, called)) errors++;
   return Math.min(errors, maxErrors);
 }
 
-function remove(user: User, name: string, until: number, called: string): boolean {
-  const { system, places } = user;
-  const state = user.stateOf(name);
-  const supervisor = user.supervisorOf(name);
-  const wasSupervised = user.isSupervised(name);
-  if (wasSupervised && !awaitTrue(system, until, () => isDown(system, state))) {
+/** The path of what is reached through the entry of a service, for when that is gone. */
+function behindLink(user: User, name: string, path: string): string {
+  const entry = `${user.places.scan}/${name}`;
+  const link = user.system.readlink(entry);
+  if (!path.startsWith(`${entry}/`) || link.errno !== 0) return path;
+  const target = isAbsolute(link.text) ? link.text : `${user.places.scan}/${link.text}`;
+  return `${target}${path.slice(entry.length)}`;
+}
+
+/** A service that was told to end, and where its state is as long as it is there. */
+interface Told {
+  readonly name: string;
+  readonly state: string;
+  readonly logState: string;
+  /** 0: none. */
+  readonly supervisor: number;
+}
+
+function remove(user: User, one: Told, until: number, called: string): boolean {
+  const { system } = user;
+  const { name, state, logState, supervisor } = one;
+  if (supervisor === 0) signal(system, childrenOf(system, one), [termSignal, contSignal]);
+  if (!awaitTrue(system, until, () => isDown(system, one))) {
     user.complain(`${called}: ${name}: has not ended, killed\n`);
     tell(system, state, "k");
-    awaitTrue(system, system.monotonic() + restMilliseconds, () => isDown(system, state));
+    awaitTrue(system, system.monotonic() + restMilliseconds, () => isDown(system, one));
   }
-  system.unlink(`${places.scan}/${name}`);
-  system.unlink(`${places.scan}/.${name}.down`);
-  if (wasSupervised) {
-    tell(system, state, "x");
-    const isGone = (): boolean => hasGone(user, name, state, supervisor);
-    // An orphan may hold its log open.
-    let isOver = awaitTrue(system, system.monotonic() + restMilliseconds, isGone);
-    if (!isOver && supervisor > 0) for (const signal of [termSignal, contSignal]) system.killGroup(supervisor, signal);
-    isOver = isOver || awaitTrue(system, Math.max(until, system.monotonic() + restMilliseconds), isGone);
-    if (!isOver) killAll(user, name, state, supervisor);
-    if (!isOver && !awaitTrue(system, system.monotonic() + goneMilliseconds, isGone)) {
-      user.complain(`${called}: ${name}: something of it does not end\n`);
-      return false;
-    }
+  tell(system, state, "x");
+  const isGone = (): boolean => hasGone(system, one);
+  // An orphan may hold its log open.
+  let isOver = awaitTrue(system, system.monotonic() + restMilliseconds, isGone);
+  if (!isOver && supervisor > 0) for (const number of [termSignal, contSignal]) system.killGroup(supervisor, number);
+  isOver = isOver || awaitTrue(system, Math.max(until, system.monotonic() + restMilliseconds), isGone);
+  if (!isOver) {
+    const children = childrenOf(system, one);
+    if (supervisor > 0) system.killGroup(supervisor, killSignal);
+    signal(system, [supervisor, ...children], [killSignal]);
   }
-  if (state === `${user.run}/${name}`) for (const one of [state, `${state}.log`]) removeTree(system, one);
+  if (!isOver && !awaitTrue(system, system.monotonic() + goneMilliseconds, isGone)) {
+    user.complain(`${called}: ${name}: something of it does not end\n`);
+    return false;
+  }
+  for (const directory of [state, logState]) if (directory.startsWith(`${user.run}/`)) removeTree(system, directory);
   user.say(`ok: ${name}: removed\n`);
   return true;
 }
 
-/** Whatever is left: its supervisor with its group, and what the records name. */
-function killAll(user: User, name: string, state: string, supervisor: number): void {
-  const { system } = user;
-  const children = childrenOf(user, name, state);
-  if (supervisor > 0) {
-    system.killGroup(supervisor, killSignal);
-    system.kill(supervisor, killSignal);
-  }
-  for (const pid of children) system.kill(pid, killSignal);
-}
-/** Pids of the living service and log service. */
-function childrenOf(user: User, name: string, state: string): readonly number[] {
-  const pids: number[] = [];
-  for (const one of [state, user.logStateOf(name)]) {
-    const pid = findChild(user.system, `${one}/child`);
-    if (pid > 0) pids.push(pid);
-  }
-  return pids;
+function signal(system: System, pids: readonly number[], numbers: readonly number[]): void {
+  for (const pid of pids) if (pid > 0) for (const number of numbers) system.kill(pid, number);
 }
 
-function isDown(system: System, state: string): boolean {
-  const { status, trouble } = readStatus(system, state, (bytes) => bytes >= statusBytes);
-  if (status === undefined) return trouble?.isGone === true;
-  return status.pid === 0 && status.phase === "down" && status.want !== "u";
+/** Pids of the living service and log service. */
+function childrenOf(system: System, { state, logState }: Told): readonly number[] {
+  return [findChild(system, `${state}/child`), findChild(system, `${logState}/child`)].filter((pid) => pid > 0);
+}
+
+function isDown(system: System, { state }: Told): boolean {
+  if (findChild(system, `${state}/child`) > 0) return false;
+  const { status } = readStatus(system, state, (bytes) => bytes >= statusBytes);
+  return status === undefined || (status.pid === 0 && status.phase === "down" && status.want !== "u");
 }
 
 /** The service, its supervisor and its log service. */
-function hasGone(user: User, name: string, state: string, supervisor: number): boolean {
-  if (supervisor > 0 && user.system.kill(supervisor, 0) >= 0) return false;
-  if (readStatus(user.system, state, () => true).trouble === undefined) return false;
-  return childrenOf(user, name, state).length === 0;
+function hasGone(system: System, one: Told): boolean {
+  if (one.supervisor > 0 && system.kill(one.supervisor, 0) >= 0) return false;
+  if (readStatus(system, one.state, () => true).trouble === undefined) return false;
+  return childrenOf(system, one).length === 0;
 }
 
 /** Looks again and again; false: it has not become true in time. */

@@ -3,8 +3,9 @@
 import { parseOptions } from "../../core/process/options.ts";
 import { describeError } from "../../core/text/errors.ts";
 import { leadingNumber } from "../../core/text/numbers.ts";
+import { fillStandardDescriptors } from "../../directories/container.ts";
 import { readText } from "../../directories/text.ts";
-import { tellFor } from "../../directories/user-session.ts";
+import { lockHolder, tellFor } from "../../directories/user-session.ts";
 import type { Mode } from "../../engine/session.ts";
 import { longestStopSeconds, Session } from "../../engine/session.ts";
 import { SystemError } from "../../system/errors.ts";
@@ -117,7 +118,8 @@ function status(system: System): number {
   const user = new User(system);
   const { facts } = user;
   if (facts === undefined) {
-    user.say("down\n");
+    const holder = lockHolder(system, user.places);
+    user.say(holder === "" ? "down\n" : `pid ${holder} does not answer\n`);
     return 1;
   }
   const leases = facts.leases === "" ? "" : `, leases: ${facts.leases}`;
@@ -159,7 +161,9 @@ export function stopTree(user: User, seconds: number): number {
 /** Services that are supervised without a tree. Becomes it, to end them. */
 function endOrphans(user: User, seconds: number): number {
   const { system } = user;
-  const names = user.supervised;
+  const holder = lockHolder(system, user.places);
+  if (holder !== "") throw new SystemError(`the tree (pid ${holder}) does not answer`, 0);
+  const names = user.living;
   if (names.length === 0) return 0;
   system.watchSignals(["CHLD"]);
   const session = new Session(system, user.person, user.places, {
@@ -170,8 +174,7 @@ function endOrphans(user: User, seconds: number): number {
   });
   const trouble = session.open();
   if (trouble !== "") throw new SystemError(`the tree does not answer: ${trouble}`, 0);
-  if (!session.adoptOrphans()) return 0;
-  session.end(seconds);
+  session.endOrphans(names, seconds);
   return session.watch();
 }
 
@@ -194,6 +197,7 @@ export function runSession(
     stopSeconds: seconds,
   });
   if (kept === "") {
+    fillStandardDescriptors(system);
     const nothing = system.open("/dev/null", openRead, 0);
     if (nothing >= 0) system.moveFd(nothing, 0);
     system.keepAbove(2);

@@ -11,8 +11,16 @@ import { isListenedTo } from "../../directories/supervised.ts";
 import type { Person } from "../../directories/user-places.ts";
 import { findPerson, findRun, UserPlaces } from "../../directories/user-places.ts";
 import type { SessionFacts } from "../../directories/user-session.ts";
-import { askForFacts, endingWord, isLogOf, isReserved, runInUse, tell } from "../../directories/user-session.ts";
-import { findSupervisor } from "../../engine/runsvs.ts";
+import {
+  askForFacts,
+  endingWord,
+  isLogOf,
+  isReserved,
+  lockHolder,
+  runInUse,
+  tell,
+} from "../../directories/user-session.ts";
+import { findChild, findSupervisor } from "../../engine/runsvs.ts";
 import { baseVariables } from "../../engine/session.ts";
 import { orFail, SystemError } from "../../system/errors.ts";
 import { awaitHappenings } from "../../system/happenings.ts";
@@ -22,9 +30,11 @@ import { sv } from "../sv.ts";
 
 export const usageCode = 100;
 export const troubleCode = 111;
-/** A tree is there within this time, or something is wrong: the one before may take half a minute to end. */
-const startMilliseconds = 45_000;
+/** A tree is there within this time, or something is wrong; one that still ends takes no longer than that. */
+const startMilliseconds = 12_000;
+const endMilliseconds = 35_000;
 const longestPause = 50;
+const pieceLength = 32_768;
 /** Wait status of a tree that has found another one. */
 const anotherStatus = 256;
 /** Definitions for everybody. */
@@ -69,14 +79,14 @@ export class User {
   get enabled(): readonly string[] {
     return this.#directories(this.places.scan);
   }
-  /** Names that are supervised, enabled or not. */
-  get supervised(): readonly string[] {
+  /** Names of which something is there: a supervisor, a service or a log service, enabled or not. */
+  get living(): readonly string[] {
     const names: string[] = [...this.enabled];
     this.system.list(this.run, names);
     const found: string[] = [];
     for (const name of names) {
       if (name.startsWith(".") || isReserved(name) || found.includes(name) || isLogOf(name, names)) continue;
-      if (this.supervisorOf(name) !== 0) found.push(name);
+      if (this.supervisorOf(name) !== 0 || this.childrenOf(name).length > 0) found.push(name);
     }
     return found;
   }
@@ -107,6 +117,16 @@ export class User {
   isSupervised(name: string): boolean {
     return isListenedTo(this.system, this.stateOf(name));
   }
+  /** Pids of the living service and log service, supervised or not. */
+  childrenOf(name: string): readonly number[] {
+    const pids: number[] = [];
+    for (const state of [this.stateOf(name), this.logStateOf(name)]) {
+      const pid = findChild(this.system, `${state}/child`);
+      if (pid > 0) pids.push(pid);
+    }
+    return pids;
+  }
+
   /** Waits for those that can be supervised to be so, all together so long. */
   awaitSupervised(names: readonly string[], milliseconds: number): void {
     const { system, places } = this;
@@ -131,7 +151,8 @@ export class User {
   /** Sees to it that there is a tree; one that is about to end is waited for. Throws SystemError. */
   startTree(holds: readonly number[], keeps: boolean): void {
     const { system } = this;
-    const until = system.monotonic() + startMilliseconds;
+    let until = system.monotonic() + startMilliseconds;
+    let isEnding = false;
     let child = 0;
     let pause = 1;
     while (!this.#join(holds, keeps)) {
@@ -141,8 +162,11 @@ export class User {
         makeStateRoot(system, run, run);
         child = this.#spawn(holds, keeps);
       }
-      const now = system.monotonic();
-      if (now >= until) this.#giveUp();
+      if (!isEnding && this.facts?.mode === endingWord) {
+        isEnding = true;
+        until = system.monotonic() + endMilliseconds;
+      }
+      if (system.monotonic() >= until) this.#giveUp();
       for (const heard of awaitHappenings(system, { fds: [], milliseconds: pause })) {
         if (heard.kind !== "ended" || heard.pid !== child) continue;
         if (heard.waitStatus === 0) return; // those it was to run for have ended already
@@ -154,6 +178,8 @@ export class User {
     }
   }
   #giveUp(): void {
+    const holder = lockHolder(this.system, this.places);
+    if (holder !== "") throw new SystemError(`the tree of services (pid ${holder}) does not answer`, 0);
     throw new SystemError(`the tree of services does not start: see ${this.places.log}/.session/current`, 0);
   }
 
@@ -214,7 +240,8 @@ export class User {
 
   /** A word to whoever called. */
   say(text: string): void {
-    this.system.writeText(1, text);
+    // What is longer than that is not written in one.
+    for (let at = 0; at < text.length; at += pieceLength) this.system.writeText(1, text.slice(at, at + pieceLength));
   }
   complain(text: string): void {
     this.system.writeText(2, text);
