@@ -37,15 +37,21 @@ function claim(args: readonly string[], directory: string, setting: Setting, sys
   const called = callOf(system, directory);
   const warn = (text: string): void => system.complain(describeWarning(program, text, 0));
   const apart = new KeptApart(system, setting, called, parseApart(args, system), warn);
-  let kept = system.kept() ?? "";
-  if (kept === "") {
+  const kept = system.kept();
+  let ofSupervisor = kept ?? "";
+  if (kept === undefined) {
     const changed = system.chdir(directory);
     if (changed < 0) throw new SystemError("unable to change to directory", -changed);
     setting.isMarkedDown = isMarker(system, `${called.scan}/.${called.name}.down`);
     apart.place();
+  } else if (kept === "") {
+    // It is lost, and so is where we were started: whoever did, does it again.
+    const isBeside = args.length === 2 && system.stat("supervise", false).errno === 0;
+    if (!isBeside) throw new SystemError("the state is lost", 0);
+    apart.place();
   } else {
-    const ofSupervisor = apart.resume(kept);
-    if (ofSupervisor !== "") kept = ofSupervisor;
+    const resumed = apart.resume(kept);
+    if (resumed !== "") ofSupervisor = resumed;
   }
   const supervisor = new Supervisor(system, program, setting);
   if (apart.isApart) {
@@ -53,7 +59,7 @@ function claim(args: readonly string[], directory: string, setting: Setting, sys
     setting.changed = () => system.keep(apart.describe(supervisor.describe()));
     apart.follow();
   }
-  if (kept !== "" && supervisor.resume(kept)) return supervisor;
+  if (ofSupervisor !== "" && supervisor.resume(ofSupervisor)) return supervisor;
   supervisor.claim();
   let isSaid = !apart.isApart; // beside their definitions, services share a log service one after the other
   while (!supervisor.claimLog()) {
