@@ -31,7 +31,7 @@ import {
 import { findPerson } from "../directories/user-places.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
-import { openDirectory, openRead, plainChild } from "../system/system.ts";
+import { noVariables, openDirectory, openRead, plainChild } from "../system/system.ts";
 
 const defaultSeconds = 7;
 /** The original looks every 420 ms; its waits end at the first look after the time given. Ours end there too. */
@@ -171,6 +171,9 @@ class Session {
   readonly #finder: StateFinder;
   /** Absolute. */
   readonly #scan: string;
+  /** Files of the service directory that keep services down, once it has been read. */
+  readonly #markers = new Set<string>();
+  #hasMarkers = false;
   #errors = 0;
   #out = "";
 
@@ -199,6 +202,7 @@ class Session {
       this.#errors++;
       return [];
     }
+    this.#learnMarkers(entries);
     const services: string[] = [];
     const base = this.#serviceDirectory.endsWith("/") ? this.#serviceDirectory : `${this.#serviceDirectory}/`;
     for (const entry of entries) {
@@ -209,8 +213,17 @@ class Session {
     return services;
   }
 
+  /** One look at the directory is cheaper than one for each of many services. */
+  #learnMarkers(entries: readonly string[]): void {
+    for (const entry of entries) if (entry.startsWith(".") && entry.endsWith(".down")) this.#markers.add(entry);
+    this.#hasMarkers = true;
+  }
+
   report(services: readonly string[]): number {
     let code = 0;
+    const entries: string[] = [];
+    const areMany = services.length > maxGlances && !this.#hasMarkers;
+    if (areMany && this.#system.list(this.#scan, entries) >= 0) this.#learnMarkers(entries);
     for (const name of services) {
       code = this.#invocation.isJson ? this.#reportObject(name) : this.#reportLine(name);
     }
@@ -562,7 +575,10 @@ class Session {
 
   #normallyUp(): number {
     const { scan, name } = this.#called;
-    return normallyUp(this.#system, this.#key === name ? downMarkers(scan, name, this.#state) : []);
+    const isLog = this.#key !== name;
+    const isUnmarked = this.#isEntry && this.#hasMarkers && !this.#markers.has(`.${name}.down`);
+    if (isLog || (isUnmarked && !isAbsolute(this.#state))) return normallyUp(this.#system, noVariables);
+    return normallyUp(this.#system, downMarkers(scan, name, this.#state));
   }
   /** "" when it cannot be told whether it is normally up. */
   #stateOf(name: string, status: StatusRecord): string {

@@ -61,20 +61,24 @@ export class SuperviseDirectory {
     return this.#record;
   }
 
-  /** Makes the directory and opens the lock file. Throws SystemError. */
-  create(): void {
+  /** Makes the directory, unless that has just been done, and opens the lock file. Throws SystemError. */
+  create(isMade: boolean): void {
     if (this.#directory === "") return;
     const system = this.#system;
-    const made = system.mkdir(this.#directory, 0o700);
-    if (made === -EEXIST) this.#makeLinkTarget();
-    else if (made < 0 && this.#sharing !== undefined) {
-      throw new SystemError(`unable to create state directory ${this.#directory}`, -made);
-    }
+    if (!isMade) this.#makeDirectory();
     this.#sharing?.openDirectory(this.#directory);
     this.#lock = orFail(
       system.open(this.#path("lock"), openWrite + openAppend + openCreate, 0o600),
       `unable to open ${this.#name}/lock`,
     );
+  }
+
+  #makeDirectory(): void {
+    const made = this.#system.mkdir(this.#directory, 0o700);
+    if (made === -EEXIST) this.#makeLinkTarget();
+    else if (made < 0 && this.#sharing !== undefined) {
+      throw new SystemError(`unable to create state directory ${this.#directory}`, -made);
+    }
   }
 
   /** A dangling link (into a tmpfs, typically): its last component is made. */
@@ -250,7 +254,7 @@ export class SuperviseDirectory {
     this.#ok = -1;
     this.#record = -1;
     try {
-      this.create();
+      this.create(false);
       if (!this.tryLock()) this.complainAboutLock();
       this.openControl();
       this.openRecord();

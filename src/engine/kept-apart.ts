@@ -74,6 +74,9 @@ export class KeptApart {
     const setting = this.#setting;
     const { scan, name } = this.#called;
     const named = this.#apart.root === "" ? namedStateRoot(this.#system, scan) : this.#apart.root;
+    // Most are new, beside their definitions.
+    setting.isStateMade = named === "" && this.#system.mkdir(setting.state, 0o700) >= 0;
+    if (setting.isStateMade) return;
     const places = new StatePlaces(this.#system, named, scan);
     setting.state = places.placeOf("", name);
     this.#isApart = named !== "" || isAbsolute(setting.state);

@@ -117,6 +117,8 @@ export class Setting {
   /** As in a SpawnPlan. */
   variables: readonly string[] = noVariables;
   stopSignal: SignalName = "TERM";
+  /** The state directory of the service has just been made. */
+  isStateMade = false;
   /** It is kept down from outside its directory as by a file `down` there. */
   isMarkedDown = false;
   /** undefined: its state is beside its definition, or in memory. */
@@ -190,9 +192,9 @@ export class Supervisor {
   /** Makes the state directories and locks the service. Throws SystemError. */
   claim(): void {
     if (this.#log !== undefined) this.#openPipe();
-    this.#main.directory.create();
+    this.#main.directory.create(this.#setting.isStateMade);
     if (!this.#main.directory.tryLock()) this.#main.directory.complainAboutLock();
-    this.#log?.directory.create();
+    this.#log?.directory.create(false);
   }
 
   /** Whether the log service is ours alone (or there is none): two services may share one, one after the other. */
