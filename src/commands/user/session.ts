@@ -18,6 +18,8 @@ const usage =
 /** What stopping takes beyond the time that was given: killing. */
 const graceMilliseconds = 10_000;
 const pauseMilliseconds = 20;
+/** A tree that has its lock is heard within this time. */
+const silentMilliseconds = 3000;
 /** So long it is waited for each service to be supervised. */
 const supervisedMilliseconds = 2000;
 
@@ -142,9 +144,17 @@ function stop(seconds: number, system: System): number {
 export function stopTree(user: User, seconds: number): number {
   const { system } = user;
   const until = system.monotonic() + seconds * 1000 + graceMilliseconds;
+  let silentUntil = system.monotonic() + silentMilliseconds;
   for (;;) {
     const { facts } = user;
-    if (facts === undefined) return endOrphans(user, seconds);
+    if (facts === undefined) {
+      const holder = lockHolder(system, user.places);
+      if (holder === "") return endOrphans(user, seconds);
+      // One that is dying has its lock for a moment more; one that is being made is not heard yet.
+      if (system.monotonic() >= silentUntil) throw new SystemError(`the tree (pid ${holder}) does not answer`, 0);
+      system.poll([], pauseMilliseconds);
+      continue;
+    }
     const pidfd = system.pidfd(facts.pid);
     const answer = tellFor(system, user.run, `stop ${seconds}`, until - system.monotonic()) ?? "";
     if (answer !== "") {
@@ -152,6 +162,7 @@ export function stopTree(user: User, seconds: number): number {
       return leadingNumber(answer);
     }
     // Killed, or restarted in place: then it is asked again.
+    silentUntil = system.monotonic() + silentMilliseconds;
     if (pidfd >= 0) system.close(pidfd);
     if (system.monotonic() >= until) throw new SystemError(`the tree (pid ${facts.pid}) does not end`, 0);
     system.poll([], pauseMilliseconds);
@@ -161,8 +172,6 @@ export function stopTree(user: User, seconds: number): number {
 /** Services that are supervised without a tree. Becomes it, to end them. */
 function endOrphans(user: User, seconds: number): number {
   const { system } = user;
-  const holder = lockHolder(system, user.places);
-  if (holder !== "") throw new SystemError(`the tree (pid ${holder}) does not answer`, 0);
   const names = user.living;
   if (names.length === 0) return 0;
   system.watchSignals(["CHLD"]);
