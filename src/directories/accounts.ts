@@ -2,11 +2,12 @@
 
 import { fieldsOf, hasMember, parseGroup, parsePasswd } from "../core/process/account-lines.ts";
 import { parseAccount } from "../core/process/accounts.ts";
-import { bytesOf, textAt } from "../core/text/bytes.ts";
+import { textAt } from "../core/text/bytes.ts";
 import { ENOENT } from "../core/text/errors.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { Account, System } from "../system/system.ts";
+import { setVariable } from "./environment.ts";
 import { FileContent } from "./text.ts";
 
 const roomBytes = 4096;
@@ -122,12 +123,6 @@ export function become(system: System, identity: Identity): void {
 
 /** Puts the identity into the environment, as GID and UID: for a program that changes to it itself. */
 export function announce(system: System, identity: Identity): void {
-  announceNumber(system, "GID", identity.gids[0] ?? 0);
-  announceNumber(system, "UID", identity.uid);
-}
-
-function announceNumber(system: System, name: string, number: number): void {
-  const bytes = bytesOf(`${number}`);
-  system.unsetEnvironment(name);
-  orFail(system.addEnvironment(name, bytes, bytes.length), "out of memory");
+  setVariable(system, "GID", `${identity.gids[0] ?? 0}`);
+  setVariable(system, "UID", `${identity.uid}`);
 }

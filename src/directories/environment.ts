@@ -26,6 +26,13 @@ export function loadEnvironment(system: System, directory: string, skips: ((path
   });
 }
 
+/** Gives a variable another value. Throws SystemError. */
+export function setVariable(system: System, name: string, value: string): void {
+  const bytes = bytesOf(value);
+  system.unsetEnvironment(name);
+  orFail(system.addEnvironment(name, bytes, bytes.length), "out of memory");
+}
+
 /** The same changes as entries of a SpawnPlan. Throws SystemError. */
 export function listEnvironment(system: System, directory: string): string[] {
   const entries: string[] = [];
@@ -69,7 +76,7 @@ function readFiles(
     if (name.startsWith(".")) continue;
     const errno = file.read(name);
     if (errno === EISDIR && skips !== undefined) skips(`${directory}/${name}`);
-    else if (errno === 0 || errno === ENOENT) setVariable(name, file, change);
+    else if (errno === 0 || errno === ENOENT) changeByFile(name, file, change);
     else throw new SystemError(`unable to read ${directory}/${name}`, errno);
   }
 }
@@ -78,7 +85,7 @@ function readFiles(
  * An empty file removes the variable; so does one that is gone, or a link to nothing. The variable of a file `k=v` is
  * `k`, and its value begins with `v`: then there is no such thing as an empty file.
  */
-function setVariable(name: string, file: FileContent, change: Change): void {
+function changeByFile(name: string, file: FileContent, change: Change): void {
   const equals = name.indexOf("=");
   if (file.length === 0) {
     const value = bytesOf(equals < 0 ? "" : name.slice(equals + 1));

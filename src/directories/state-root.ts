@@ -102,8 +102,12 @@ export function whyNotOurs(system: System, path: string): string {
   const found = system.stat(path, false);
   if (found.errno !== 0 || found.kind !== "directory") return "not a directory";
   if (found.uid !== system.uid) return `owned by uid ${found.uid}`;
-  const mayOthersWrite = Math.floor(found.mode / 0o20) % 2 === 1 || Math.floor(found.mode / 0o2) % 2 === 1;
-  return mayOthersWrite ? "writable by others" : "";
+  return mayOthersWrite(found.mode) ? "writable by others" : "";
+}
+
+/** Group or all. */
+export function mayOthersWrite(mode: number): boolean {
+  return Math.floor(mode / 0o20) % 2 === 1 || Math.floor(mode / 0o2) % 2 === 1;
 }
 
 /** The directories that lead to it: below /run for all to pass, elsewhere for us alone. Answers 0, or the first -errno. */

@@ -3,6 +3,7 @@
 
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
+import { inotifyEvents } from "./inotify.ts";
 import { openOk } from "./supervised.ts";
 
 /** How long it is cheaper to look again than to watch. */
@@ -46,16 +47,9 @@ export class StateWatch {
   }
   /** Numbers of those that have changed. */
   take(): readonly number[] {
-    const events = new Uint8Array(4096);
-    const length = this.#system.read(this.#inotify, events);
     const watches: number[] = [];
-    const view = new DataView(events.buffer, events.byteOffset, events.length);
-    let offset = 0;
-    while (offset + 16 <= length) {
-      const watch = view.getInt32(offset, true);
+    for (const { watch } of inotifyEvents(this.#system, this.#inotify))
       if (!watches.includes(watch)) watches.push(watch);
-      offset += 16 + view.getUint32(offset + 12, true);
-    }
     return watches;
   }
 

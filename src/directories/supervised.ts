@@ -13,7 +13,7 @@ import type { System } from "../system/system.ts";
 import { openNonblocking, openRead, openWrite } from "../system/system.ts";
 import { isMarker } from "./service.ts";
 import type { Called } from "./state-root.ts";
-import { defaultStateRoot, listStateRoots, namedStateRoot } from "./state-root.ts";
+import { defaultStateRoot, listStateRoots, mayOthersWrite, namedStateRoot } from "./state-root.ts";
 import { readStart } from "./text.ts";
 
 /** What stands in the way; `doing` "" with errno ENXIO: no runsv. */
@@ -146,8 +146,7 @@ export class StateFinder {
 /** Whether the directory is ours, or root's, and nobody else writes there. */
 function isTrusted(system: System, directory: string): boolean {
   const { errno, kind, uid, mode } = system.stat(directory, false);
-  const mayOthersWrite = Math.floor(mode / 0o20) % 2 === 1 || Math.floor(mode / 0o2) % 2 === 1;
-  return errno === 0 && kind === "directory" && (uid === 0 || uid === system.uid) && !mayOthersWrite;
+  return errno === 0 && kind === "directory" && (uid === 0 || uid === system.uid) && !mayOthersWrite(mode);
 }
 
 /** Whether a supervisor is there, and we may ask it. */

@@ -24,7 +24,7 @@ import { ApartSetting } from "./supervisor.ts";
 
 /** Nobody tells us that the state directory has gone: so often it is looked for. */
 const checkMilliseconds = 4000;
-/** Services of a name are logged in a directory of that name. */
+/** A file of a service directory: the service is not logged by us. */
 const noBuiltInLog = "no-log";
 
 /** What runsv was told about it. */

@@ -1,21 +1,19 @@
 // The runsv processes of one scan directory, one for each service: started, taken over from a runsvdir that was killed,
 // told to end. runsvdir(8), and the tree of a user's services.
 
-import type { ChildRecord } from "../core/supervise/record.ts";
-import { decodeRecord, recordBytes } from "../core/supervise/record.ts";
 import type { Entry, Known } from "../core/supervise/scan.ts";
 import { planScan } from "../core/supervise/scan.ts";
 import { decodeFields, encodeFields } from "../core/text/fields.ts";
 import { describeFatal, describeWarning } from "../core/text/messages.ts";
+import { findSupervisor } from "../directories/child-record.ts";
 import { ownChild } from "../directories/own-program.ts";
-import { isLiving, readBootId } from "../directories/processes.ts";
 import { ScanDirectory } from "../directories/scan.ts";
 import { makeStateRoot } from "../directories/state-root.ts";
 import { StateRootWatch } from "../directories/state-root-watch.ts";
 import { SystemError } from "../system/errors.ts";
 import type { Happening } from "../system/happenings.ts";
 import type { Polled, SpawnPlan, System } from "../system/system.ts";
-import { openNonblocking, openRead, plainChild } from "../system/system.ts";
+import { plainChild } from "../system/system.ts";
 
 const pollMilliseconds = 5000;
 const retryMilliseconds = 1000;
@@ -75,7 +73,6 @@ export class Runsvs {
   /** Descriptors of those that another one started, by pid. */
   readonly #adopted = new Map<number, number>();
   readonly #rootWatch: StateRootWatch;
-  #bootId = "";
   /** Nothing is started any more. */
   #isEnding = false;
   /** What is kept for a restart in place is true. */
@@ -258,21 +255,17 @@ export class Runsvs {
   }
 
   #adopt(name: string): number {
-    const pid = this.#adoptBy(`${this.#plan.directory}/${name}/supervise/child`);
-    return pid !== 0 || this.#plan.root === "" ? pid : this.#adoptBy(`${this.#plan.root}/${name}/child`);
+    const pid = this.#adoptBy(`${this.#plan.directory}/${name}/supervise`);
+    return pid !== 0 || this.#plan.root === "" ? pid : this.#adoptBy(`${this.#plan.root}/${name}`);
   }
-  #adoptBy(path: string): number {
-    const supervisor = findSupervisor(this.#system, path, () => this.#readBootId());
+  #adoptBy(state: string): number {
+    const supervisor = findSupervisor(this.#system, state);
     const isKnown = this.#adopted.has(supervisor) || this.#leaving.has(supervisor);
     if (supervisor !== 0 && isKnown) return supervisor; // ours, or watched already
     const pidfd = supervisor === 0 ? -1 : this.#system.pidfd(supervisor);
     if (pidfd < 0) return 0;
     this.#adopted.set(supervisor, pidfd);
     return supervisor;
-  }
-  #readBootId(): string {
-    if (this.#bootId === "") this.#bootId = readBootId(this.#system);
-    return this.#bootId;
   }
 
   // ── the end ──
@@ -391,32 +384,6 @@ export class Runsvs {
   #warn(text: string, errno: number): void {
     this.#system.complain(describeWarning(this.#plan.program, text, errno));
   }
-}
-
-/** The living service that the record in a state directory names; 0: none. */
-export function findChild(system: System, path: string): number {
-  const record = readRecord(system, path);
-  if (record === undefined || record.phase === "down") return 0;
-  if (record.bootId !== readBootId(system)) return 0;
-  return isLiving(system, record.pid, record.bornBefore) ? record.pid : 0;
-}
-
-function readRecord(system: System, path: string): ChildRecord | undefined {
-  const fd = system.open(path, openRead + openNonblocking, 0);
-  if (fd < 0) return undefined;
-  const bytes = new Uint8Array(recordBytes);
-  const length = system.read(fd, bytes);
-  system.close(fd);
-  return length === recordBytes ? decodeRecord(bytes) : undefined;
-}
-
-/** The living runsv that the record in a state directory names; 0: none. */
-export function findSupervisor(system: System, path: string, bootId: () => string): number {
-  const record = readRecord(system, path);
-  if (record === undefined) return 0;
-  const boot = bootId();
-  if (record.bootId !== boot || boot === "") return 0;
-  return isLiving(system, record.supervisor, record.supervisorBornBefore) ? record.supervisor : 0;
 }
 
 function orphan(name: string, pid: number, startedAt: number): Known {

@@ -6,6 +6,7 @@ import { describeError, ESRCH } from "../core/text/errors.ts";
 import { decodeFields, encodeFields } from "../core/text/fields.ts";
 import { describeWarning } from "../core/text/messages.ts";
 import { leadingNumber } from "../core/text/numbers.ts";
+import { findChild, findSupervisor } from "../directories/child-record.ts";
 import type { Question } from "../directories/control-socket.ts";
 import { ControlSocket } from "../directories/control-socket.ts";
 import { inotifyEvents } from "../directories/inotify.ts";
@@ -31,7 +32,7 @@ import { orFail, SystemError } from "../system/errors.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
 import { openAppend, openCreate, openDirectory, openRead, openTruncate, openWrite } from "../system/system.ts";
-import { findChild, findSupervisor, RunsvPlan, Runsvs } from "./runsvs.ts";
+import { RunsvPlan, Runsvs } from "./runsvs.ts";
 
 /** A service has so long to end, unless its file `stop-timeout` says otherwise; all of them together so long. */
 const stopSeconds = 7;
@@ -416,10 +417,9 @@ export class Session {
   #orphansIn(run: string): readonly string[] {
     const names: string[] = [];
     this.#system.list(run, names);
-    const boot = readBootId(this.#system);
     return names.filter((name) => {
       if (name.startsWith(".") || (isReserved(name) && !name.endsWith(".log")) || isLogOf(name, names)) return false;
-      return findSupervisor(this.#system, `${run}/${name}/child`, () => boot) !== 0;
+      return findSupervisor(this.#system, `${run}/${name}`) !== 0;
     });
   }
   /** The state of an earlier tree is elsewhere: its services end before ours begin. */
@@ -429,9 +429,8 @@ export class Session {
     const until = system.monotonic() + stopSeconds * 1000;
     for (let left = this.#orphansIn(run); left.length > 0; left = this.#orphansIn(run)) {
       if (system.monotonic() >= until) {
-        const boot = readBootId(system);
         for (const name of left) {
-          const pid = findSupervisor(system, `${run}/${name}/child`, () => boot);
+          const pid = findSupervisor(system, `${run}/${name}`);
           if (pid === 0) continue;
           system.killGroup(pid, killSignal);
           system.kill(pid, killSignal);
@@ -506,9 +505,9 @@ export class Session {
   #hasSurvivors(now: number): boolean {
     let areThere = false;
     for (const one of this.#ending ?? []) {
-      const pid = findChild(this.#system, `${this.#stateOf(one.name)}/child`);
+      const pid = findChild(this.#system, this.#stateOf(one.name));
       // Its log service ends with its input.
-      const logPid = findChild(this.#system, `${this.#logStateOf(one.name)}/child`);
+      const logPid = findChild(this.#system, this.#logStateOf(one.name));
       if (pid === 0 && logPid === 0) continue;
       areThere = true;
       const isOver = now >= Math.min(one.startedAt + this.#patienceOf(one.name), this.#endAt);

@@ -3,6 +3,7 @@
 import { parseOptions } from "../../core/process/options.ts";
 import { isAbsolute } from "../../core/text/paths.ts";
 import { findIdentity } from "../../directories/accounts.ts";
+import { setVariable } from "../../directories/environment.ts";
 import { removeTree } from "../../directories/remove.ts";
 import { callOf } from "../../directories/state-root.ts";
 import { isListenedTo, StateFinder } from "../../directories/supervised.ts";
@@ -12,7 +13,7 @@ import { orFail, SystemError } from "../../system/errors.ts";
 import type { System } from "../../system/system.ts";
 import { sv } from "../sv.ts";
 import { runSession, stopTree } from "./session.ts";
-import { becomeUser, setVariable, User, usageCode } from "./user.ts";
+import { becomeUser, User, usageCode } from "./user.ts";
 
 const usage = "usage: sv-user boot on|off|status [USER]\n";
 const prepared = "/run/sv-user";

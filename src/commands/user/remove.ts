@@ -3,9 +3,9 @@
 import { parseOptions } from "../../core/process/options.ts";
 import { statusBytes } from "../../core/supervise/status.ts";
 import { isAbsolute } from "../../core/text/paths.ts";
+import { findChild, findChildren } from "../../directories/child-record.ts";
 import { removeTree } from "../../directories/remove.ts";
 import { readStatus, tell } from "../../directories/supervised.ts";
-import { findChild } from "../../engine/runsvs.ts";
 import type { System } from "../../system/system.ts";
 import { parseSeconds, User, usageCode, whyNoName } from "./user.ts";
 
@@ -112,11 +112,11 @@ function signal(system: System, pids: readonly number[], numbers: readonly numbe
 
 /** Pids of the living service and log service. */
 function childrenOf(system: System, { state, logState }: Told): readonly number[] {
-  return [findChild(system, `${state}/child`), findChild(system, `${logState}/child`)].filter((pid) => pid > 0);
+  return findChildren(system, [state, logState]);
 }
 
 function isDown(system: System, { state }: Told): boolean {
-  if (findChild(system, `${state}/child`) > 0) return false;
+  if (findChild(system, state) > 0) return false;
   const { status } = readStatus(system, state, (bytes) => bytes >= statusBytes);
   return status === undefined || (status.pid === 0 && status.phase === "down" && status.want !== "u");
 }

@@ -1,11 +1,11 @@
 // What the commands of sv-user(8) have in common: whose services, where they are, and the tree they run in.
 
-import { bytesOf } from "../../core/text/bytes.ts";
 import { leadingNumber } from "../../core/text/numbers.ts";
 import { isAbsolute } from "../../core/text/paths.ts";
 import { become, findIdentity } from "../../directories/accounts.ts";
+import { findChildren, findSupervisor } from "../../directories/child-record.ts";
+import { setVariable } from "../../directories/environment.ts";
 import { ownChild } from "../../directories/own-program.ts";
-import { readBootId } from "../../directories/processes.ts";
 import { makeAbove, makeStateRoot } from "../../directories/state-root.ts";
 import { isListenedTo } from "../../directories/supervised.ts";
 import type { Person } from "../../directories/user-places.ts";
@@ -20,7 +20,6 @@ import {
   runInUse,
   tell,
 } from "../../directories/user-session.ts";
-import { findChild, findSupervisor } from "../../engine/runsvs.ts";
 import { baseVariables } from "../../engine/session.ts";
 import { orFail, SystemError } from "../../system/errors.ts";
 import { awaitHappenings } from "../../system/happenings.ts";
@@ -119,12 +118,7 @@ export class User {
   }
   /** Pids of the living service and log service, supervised or not. */
   childrenOf(name: string): readonly number[] {
-    const pids: number[] = [];
-    for (const state of [this.stateOf(name), this.logStateOf(name)]) {
-      const pid = findChild(this.system, `${state}/child`);
-      if (pid > 0) pids.push(pid);
-    }
-    return pids;
+    return findChildren(this.system, [this.stateOf(name), this.logStateOf(name)]);
   }
 
   /** Waits for those that can be supervised to be so, all together so long. */
@@ -142,8 +136,7 @@ export class User {
   }
   /** Pid of its runsv, or 0. */
   supervisorOf(name: string): number {
-    const boot = readBootId(this.system);
-    return findSupervisor(this.system, `${this.stateOf(name)}/child`, () => boot);
+    return findSupervisor(this.system, this.stateOf(name));
   }
 
   // ── the tree ──
@@ -274,12 +267,6 @@ export function becomeUser(system: System, name: string): void {
   setVariable(system, "HOME", person.home);
   const runtime = `/run/user/${identity.uid}`;
   if (system.stat(runtime, true).uid === identity.uid) setVariable(system, "XDG_RUNTIME_DIR", runtime);
-}
-
-export function setVariable(system: System, name: string, value: string): void {
-  const bytes = bytesOf(value);
-  system.unsetEnvironment(name);
-  orFail(system.addEnvironment(name, bytes, bytes.length), "out of memory");
 }
 
 /** Seconds as a user gives them; negative: that is no number. */
