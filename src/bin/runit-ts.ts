@@ -4,6 +4,7 @@
 import { chpst } from "../commands/chpst.ts";
 import { envdir } from "../commands/envdir.ts";
 import { envuidgid } from "../commands/envuidgid.ts";
+import { helpOf } from "../commands/help.ts";
 import { pgrphack } from "../commands/pgrphack.ts";
 import { runit } from "../commands/runit.ts";
 import { runitContainer } from "../commands/runit-container.ts";
@@ -86,7 +87,45 @@ function nameByLinks(system: System): string {
   return "";
 }
 
+/** `PROGRAM --help` and nothing else. Process 1 has no reader, and a service directory may have any name. */
+function asksForHelp(args: readonly string[], system: System): boolean {
+  if (args.length !== 2 || String(args[1] ?? "") !== "--help" || system.pid === 1) return false;
+  return system.stat("--help", true).errno !== 0;
+}
+
+/** The short text of the manual page. The programs of runit then say what they say to `--help`: usage, or no such directory. */
+function help(program: string, args: readonly string[], system: System): number {
+  switch (program) {
+    case "runit-container":
+    case "sv-user":
+      system.writeText(1, helpOf(program));
+      return 0;
+    case "sv-add":
+    case "sv-enable":
+      system.writeText(1, helpOf("sv-add"));
+      return 0;
+    case "sv-remove":
+    case "sv-del":
+    case "sv-disable":
+      system.writeText(1, helpOf("sv-remove"));
+      return 0;
+    case "":
+      system.writeText(1, helpOf("sv"));
+      break;
+    case "init":
+      system.writeText(1, helpOf("runit-init"));
+      break;
+    default:
+      system.writeText(1, helpOf(program));
+  }
+  return start(program, args, system);
+}
+
 function run(program: string, args: readonly string[], system: System): number {
+  return asksForHelp(args, system) ? help(program, args, system) : start(program, args, system);
+}
+
+function start(program: string, args: readonly string[], system: System): number {
   const called = String(args[0] ?? "");
   switch (program) {
     case "chpst":

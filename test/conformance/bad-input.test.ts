@@ -19,7 +19,7 @@ stories("bad input: runsv", (story) => {
     }
   });
   story(2, "options are names of directories", async (stage) => {
-    for (const name of ["-h", "--help", "-V", "--version", "--", "-", "none"]) {
+    for (const name of ["-h", "--hel", "-V", "--version", "--", "-", "none"]) {
       await refuses(stage, name, "unable to change to directory: file does not exist");
     }
   });

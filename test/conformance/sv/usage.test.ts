@@ -47,8 +47,9 @@ stories("sv", (story) => {
     }
   });
 
-  story(7, "has no --help", async (stage) => {
-    assertSays(await stage.run("sv", ["--help"]), "", 100, usage);
+  story(7, "says its usage to --help", async (stage) => {
+    const { err, code } = await stage.run("sv", ["--help"]);
+    assert.deepEqual([err, code], [usage, 100]);
   });
 
   story(8, "takes options after the command as names of services", async (stage) => {
