@@ -42,7 +42,7 @@ CFLAGS := -std=c17 -Os -Wall -Wextra -Werror -ffunction-sections -fdata-sections
 
 SOURCES := $(shell find src -name '*.ts')
 
-.PHONY: all programs demo test check bench install install-daemontools-names uninstall clean
+.PHONY: all programs installed demo test check bench dist site torture client install install-files install-daemontools-names uninstall clean
 all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
 node_modules/.installed: package-lock.json
@@ -66,6 +66,14 @@ $(BUILD)/runit-ts: $(SOURCES) $(OBJECTS) $(BUILD)/posix.json scripts/link script
 	scriptc build src/bin/runit-ts.ts --ffi $(BUILD)/posix.json --strip --no-keep-c -o $@ >$(BUILD)/link.log 2>&1 \
 	  || { cat $(BUILD)/link.log; exit 1; }
 
+# What of the compiler's runtime belongs to the binary, for those who compile it by way of C.
+$(BUILD)/runtime-sources: $(SOURCES) $(BUILD)/posix.json
+	scriptc build src/bin/runit-ts.ts --ffi $(BUILD)/posix.json --optimization dev --emit=obj -o $(BUILD)/runtime.o \
+	  --print native-link-info >$@.json
+	node -p 'JSON.parse(fs.readFileSync("$@.json")).runtime_pack.source_sets.find((set) => set.name === "runtime").sources.join("\n")' >$@.new
+	rm $(BUILD)/runtime.o $@.json
+	mv $@.new $@
+
 $(PROGRAMS:%=$(BUILD)/bin/%): $(BUILD)/runit-ts
 	@mkdir -p $(BUILD)/bin
 	@ln -sf ../runit-ts $@
@@ -73,6 +81,15 @@ $(PROGRAMS:%=$(BUILD)/bin/%): $(BUILD)/runit-ts
 # Their names, for scripts.
 programs:
 	@echo $(PROGRAMS)
+
+installed:
+	@echo $(INSTALLED)
+
+$(BUILD)/arm64/runit-ts: $(SOURCES) src/system/posix.c src/system/heap.c $(BUILD)/posix.json scripts/build-arm64 scripts/layout.ld
+	scripts/build-arm64
+
+dist: all $(BUILD)/arm64/runit-ts
+	scripts/dist
 
 demo: all
 	@scripts/demo
@@ -86,23 +103,40 @@ test: all
 bench: all
 	@scripts/bench
 
-install: all
+install: all install-files
+
+# BUILD may be that of another machine: nothing is built here. What docs and examples refer to lies as in the checkout.
+MAN = $(DESTDIR)$(PREFIX)/share/man/man8
+DOC = $(DESTDIR)$(PREFIX)/share/doc/runit-ts
+install-files:
 	install -D -m 755 $(BUILD)/runit-ts $(DESTDIR)$(PREFIX)/bin/runit-ts
 	for program in $(INSTALLED); do ln -sf runit-ts $(DESTDIR)$(PREFIX)/bin/$$program; done
-	for page in $(INSTALLED:%=%.8); do install -D -m 644 man/$$page $(DESTDIR)$(PREFIX)/share/man/man8/$$page; done
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/runit-ts README.md LICENSE docs/differences.md
-	mkdir -p $(DESTDIR)$(PREFIX)/share/doc/runit-ts/examples
-	cp -R examples/demo examples/user $(DESTDIR)$(PREFIX)/share/doc/runit-ts/examples/
-	cp -R etc $(DESTDIR)$(PREFIX)/share/doc/runit-ts/
+	install -D -m 644 -t $(MAN) $(filter-out $(DAEMONTOOLS_NAMES:%=man/%.8),$(wildcard man/*.8))
+	ln -sf sv-add.8 $(MAN)/sv-enable.8
+	for page in sv-del sv-disable; do ln -sf sv-remove.8 $(MAN)/$$page.8; done
+	install -D -m 644 completions/runit-ts.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/runit-ts
+	install -D -m 644 completions/_runit-ts $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_runit-ts
+	install -D -m 644 completions/runit-ts.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/runit-ts.fish
+	for program in $(INSTALLED); do \
+	  ln -sf runit-ts $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program; \
+	  ln -sf runit-ts.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$program.fish; \
+	done
+	install -D -m 644 -t $(DOC) README.md LICENSE CHANGELOG.md docs/differences.md
+	scripts/licenses $(DOC)/licenses
+	rm -rf $(DOC)/examples $(DOC)/etc
+	cp -R examples etc $(DOC)/
 
 # envdir and the like beside the others.
 install-daemontools-names: install
 	for program in $(DAEMONTOOLS_NAMES); do ln -sf runit-ts $(DESTDIR)$(PREFIX)/bin/$$program; done
-	for page in $(DAEMONTOOLS_NAMES:%=%.8); do install -D -m 644 man/$$page $(DESTDIR)$(PREFIX)/share/man/man8/$$page; done
+	install -D -m 644 -t $(MAN) $(DAEMONTOOLS_NAMES:%=man/%.8)
 
 uninstall:
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/bin/runit-ts
-	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/share/man/man8/%.8)
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/share/man/man8/%.8) $(DESTDIR)$(PREFIX)/share/man/man8/runit-ts.8
+	rm -f $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_runit-ts
+	cd $(DESTDIR)$(PREFIX)/share/bash-completion/completions && rm -f runit-ts $(PROGRAMS)
+	cd $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d && rm -f runit-ts.fish $(PROGRAMS:%=%.fish)
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/runit-ts
 
 clean:

@@ -46,6 +46,10 @@ function main(): void {
     process.exitCode = run(programOf(name, system), argv, system);
     return;
   }
+  if (asksForHelp(argv, system)) {
+    system.writeText(1, helpOf(self));
+    return;
+  }
   const args = argv.slice(1);
   const asked = baseName(String(args[0] ?? ""));
   if (isProgram(asked) || isTool(toolName(asked))) {

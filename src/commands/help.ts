@@ -157,6 +157,35 @@ More: man runit-container
 
 More: man runit-init
 `;
+    case "runit-ts":
+      return `runit-ts - all programs of the suite in one
+
+  runit-ts program [argument ...]
+
+  runsv   Starts and supervises a service and its log service.
+  runsvdir
+          Starts a runsv(8) for each service of a directory.
+  sv      Controls services, and asks about them.
+  svlogd  Writes a log, and rotates it.
+  chpst   Runs a program with another user, limits or environment.
+  envdir, envuidgid, pgrphack, setlock, setuidgid, softlimit
+          Each do a part of what chpst does.
+  runsvchdir
+          Makes another set of services the current one.
+  runit, runit-init
+          Are process 1 of a machine, and begin and end it.
+  runit-container
+          Runs the services of a container.
+  sv-user, sv-add, sv-remove
+          Are for the services of a user, without root; also sv-enable, sv-del,
+          sv-disable.
+  utmpset
+          Marks a login as ended.
+  runsvstat, runsvctrl, svwaitup, svwaitdown
+          Are the clients of runit 1.
+
+More: man runit-ts
+`;
     case "runsv":
       return `runsv - start and supervise a service and its log service
 

@@ -1,6 +1,6 @@
 // utmp and wtmp: who is logged in where, and the history of it. utmpset(8).
 
-import { encodeLogout, isLoginOn, markLogout, maxLineBytes, utmpBytes } from "../core/process/utmp.ts";
+import { encodeLogout, isLoginOn, markLogout, maxLineBytes } from "../core/process/utmp.ts";
 import { ENOENT, ENOSPC } from "../core/text/errors.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
@@ -15,14 +15,15 @@ export function endLogin(system: System, line: string, nowSeconds: number): numb
   if (line.length > maxLineBytes) throw new SystemError(`unable to logout line ${line} in utmp: name too long`, 0);
   const fd = orFail(system.open(utmp, openReadWrite + openNonblocking, 0), `unable to open ${utmp}`);
   lock(system, fd, `unable to lock: ${utmp}`);
-  const record = new Uint8Array(utmpBytes);
-  for (let offset = 0; ; offset += utmpBytes) {
-    if (system.readAt(fd, record, offset) !== utmpBytes) break;
+  const recordBytes = system.utmpRecordBytes;
+  const record = new Uint8Array(recordBytes);
+  for (let offset = 0; ; offset += recordBytes) {
+    if (system.readAt(fd, record, offset) !== recordBytes) break;
     if (!isLoginOn(record, line)) continue;
     markLogout(record, nowSeconds);
     const written = system.writeAt(fd, record, offset);
     system.close(fd);
-    return written === utmpBytes ? 0 : written < 0 ? written : -ENOSPC;
+    return written === recordBytes ? 0 : written < 0 ? written : -ENOSPC;
   }
   system.close(fd);
   return -ENOENT;
@@ -33,7 +34,7 @@ export function recordLogout(system: System, line: string, nowSeconds: number): 
   const fd = orFail(system.open(wtmp, wtmpFlags, 0o600), `unable to open ${wtmp}`);
   lock(system, fd, `unable to lock ${wtmp}`);
   const before = system.statFd(fd).bytes;
-  const record = encodeLogout(line, nowSeconds);
+  const record = encodeLogout(line, nowSeconds, system.utmpRecordBytes);
   const written = system.write(fd, record, 0, record.length);
   let result = written === record.length ? 0 : written < 0 ? written : -ENOSPC;
   if (result !== 0) {

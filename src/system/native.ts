@@ -86,6 +86,7 @@ export declare function posix_clock_monotonic(): number;
 export declare function posix_clock_boot(): number;
 export declare function posix_zone_seconds(seconds: number): number;
 export declare function posix_ticks(): number;
+export declare function posix_utmp_bytes(): number;
 
 export declare function posix_pid(): number;
 export declare function posix_kill(pid: number, signal: number): number;

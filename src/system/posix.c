@@ -224,6 +224,8 @@ double posix_constant(double which, const uint8_t *into, size_t into_length) {
 
 /* musl's open sets close-on-exec a second time, for kernels that are long gone: one call in ten of ours. */
 static int open_file(const char *path, int flags, mode_t mode) {
+  /* system.ts knows the flags of x86-64. All that it uses are the same elsewhere, but for this one. */
+  if (flags & 0200000) flags = (flags & ~0200000) | O_DIRECTORY;
   return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_LARGEFILE, mode);
 }
 
@@ -720,6 +722,15 @@ double posix_pid(void) { return getpid(); }
 double posix_kill(double pid, double signal) {
   if (!IN_RANGE(pid, 1, INT_MAX) || !IN_RANGE(signal, 0, 64)) return -EINVAL;
   return result(kill((pid_t)pid, (int)signal));
+}
+
+/* glibc's record has 32-bit times where there were 32-bit programs before; musl's is not what others write. */
+double posix_utmp_bytes(void) {
+#if defined __aarch64__
+  return 400;
+#else
+  return 384;
+#endif
 }
 
 double posix_kill_group(double pid, double signal) {

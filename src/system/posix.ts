@@ -120,6 +120,7 @@ import {
   posix_uid,
   posix_umask,
   posix_unlink,
+  posix_utmp_bytes,
   posix_watch_end,
   posix_watched_end,
   posix_write,
@@ -405,6 +406,9 @@ export class PosixSystem extends System {
   }
   override get ticksPerSecond(): number {
     return posix_ticks();
+  }
+  override get utmpRecordBytes(): number {
+    return posix_utmp_bytes();
   }
 
   override get pid(): number {

@@ -311,6 +311,8 @@ export abstract class System {
   abstract bootClock(): number;
   /** Unit of start times in /proc, per second. */
   abstract get ticksPerSecond(): number;
+  /** Of a record of utmp, on this kind of machine. */
+  abstract get utmpRecordBytes(): number;
 
   abstract get pid(): number;
   abstract kill(pid: number, signal: number): number;

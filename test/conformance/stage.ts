@@ -23,7 +23,7 @@ const root = path.resolve(import.meta.dirname, "../..");
 export const referenceRoot = path.join(root, "build/reference");
 
 const everyBuild: readonly Build[] = [
-  { name: "ours", path: [path.join(root, "build/bin")] },
+  { name: "ours", path: [path.resolve(root, process.env["PROGRAMS"] ?? "build/bin")] },
   {
     name: "reference",
     path: [path.join(referenceRoot, "usr/bin"), path.join(referenceRoot, "usr/sbin"), path.join(referenceRoot, "sbin")],

@@ -1053,6 +1053,9 @@ export class Machine extends System {
   override bootClock(): number {
     return this.milliseconds;
   }
+  override get utmpRecordBytes(): number {
+    return 384;
+  }
   override get ticksPerSecond(): number {
     return 100;
   }

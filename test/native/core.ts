@@ -435,7 +435,7 @@ function processes(): void {
       markLogout(record, turn * 300000);
       digest.add(textOf(record));
     }
-    digest.add(textOf(encodeLogout(terminal, turn)));
+    digest.add(textOf(encodeLogout(terminal, turn, utmpBytes)));
     digest.add(`${toolName(text)} ${baseName(`${text}/${terminal}`)}`);
   }
   for (const text of ["all", "cap_chown,NET_RAW,40", "", "no", "63,64", "Cap_,x"]) {

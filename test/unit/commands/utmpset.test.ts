@@ -32,7 +32,7 @@ suite("utmpset", () => {
     const machine = newMachine();
     assert.deepEqual(play(machine, "tty5"), [0, ""]);
     const text = machine.content(utmp) ?? "";
-    const ended = Buffer.from(encodeLogout("tty5", machine.now().seconds)).toString("latin1");
+    const ended = Buffer.from(encodeLogout("tty5", machine.now().seconds, utmpBytes)).toString("latin1");
     assert.equal(text, login("tty1", "LOGIN") + ended + login("tty5", "eve"));
     assert.equal(machine.content(wtmp), undefined);
   });
@@ -40,7 +40,7 @@ suite("utmpset", () => {
   test("with -w appends to wtmp, which it makes if need be", () => {
     const machine = newMachine();
     assert.deepEqual(play(machine, "-ww", "tty5", "x"), [0, ""]);
-    const logout = Buffer.from(encodeLogout("tty5", machine.now().seconds)).toString("latin1");
+    const logout = Buffer.from(encodeLogout("tty5", machine.now().seconds, utmpBytes)).toString("latin1");
     assert.equal(machine.content(wtmp), logout);
     assert.equal(machine.mode(wtmp), 0o600);
   });

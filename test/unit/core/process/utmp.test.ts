@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { encodeLogout, isLoginOn, markLogout, utmpBytes } from "../../../../src/core/process/utmp.ts";
+import { encodeLogout, isLoginOn, markLogout, utmpBytes, wideUtmpBytes } from "../../../../src/core/process/utmp.ts";
 
 function login(line: string, user: string): Buffer {
   const record = Buffer.alloc(utmpBytes, 0x55);
@@ -35,6 +35,15 @@ suite("a record of utmp", () => {
     expected.writeUInt16LE(8, 0);
     expected.write("tty\xff", 8, "latin1");
     expected.writeUInt32LE(5, 340);
-    assert.deepEqual(Buffer.from(encodeLogout("tty\xff", 5)), expected);
+    assert.deepEqual(Buffer.from(encodeLogout("tty\xff", 5, utmpBytes)), expected);
+  });
+
+  test("has the seconds in 8 bytes where it has 400", () => {
+    const expected = Buffer.alloc(wideUtmpBytes);
+    expected.writeUInt16LE(8, 0);
+    expected.write("tty5", 8, "latin1");
+    expected.writeBigUInt64LE(2n ** 33n + 5n, 344);
+    assert.deepEqual(Buffer.from(encodeLogout("tty5", 2 ** 33 + 5, wideUtmpBytes)), expected);
+    assert.ok(!isLoginOn(expected, "tty5"));
   });
 });

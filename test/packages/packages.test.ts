@@ -1,0 +1,253 @@
+// What `make dist` makes, each installed in a clean Debian, where nobody ever had a compiler, and used there.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { before, suite, test } from "node:test";
+import { missing } from "../conformance/stage.ts";
+import { pageNames } from "../docs/pages.ts";
+import type { DebianOptions } from "./debian.ts";
+import { inDebian, noDebian } from "./debian.ts";
+import { serveRegistry } from "./registry.ts";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const dist = path.join(root, "build/dist");
+const { version } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8")) as { version: string };
+const patience = { timeout: 300_000 };
+
+const file = (name: string) => path.join(dist, name.replace("VERSION", version));
+const tarball = file("runit-ts-VERSION-linux-x64.tar.gz");
+const debs = [file("runit-ts_VERSION-1_amd64.deb"), file("runit-ts-as-runit_VERSION-1_all.deb")];
+
+/** Runs it there; standard output without times and process ids. */
+async function there(script: string, options: DebianOptions): Promise<string> {
+  const { out, err, code } = await inDebian(script, options);
+  assert.equal(code, 0, `${out}${err}`);
+  return out.replaceAll(/pid \d+/g, "pid N").replaceAll(/\d+s/g, "Ns");
+}
+
+/** Supervises a service with a log service, restarts it, reads its log, ends all. SERVICE: the service directory. */
+const life = `
+mkdir -p /tmp/sv/clock/log /tmp/service
+printf '%s\\n' '#!/bin/sh' 'echo "the clock begins"' 'exec sleep 1000' >/tmp/sv/clock/run
+printf '%s\\n' '#!/bin/sh' 'exec svlogd .' >/tmp/sv/clock/log/run
+chmod +x /tmp/sv/clock/run /tmp/sv/clock/log/run
+ln -s ../sv/clock /tmp/service/clock
+export SVDIR=/tmp/service
+runsvdir -P /tmp/service &
+until sv check clock clock/log >/dev/null; do sleep 0.1; done
+until [ -s /tmp/sv/clock/log/current ]; do sleep 0.1; done
+sv status clock
+cat /tmp/sv/clock/log/current
+kill -9 "$(cat /tmp/service/clock/supervise/pid)"
+sv -w 30 restart clock
+kill -HUP $!
+sv -w 30 shutdown clock
+`;
+const lived = `run: clock: (pid N) Ns; run: log: (pid N) Ns
+the clock begins
+ok: run: clock: (pid N) Ns
+ok: clock: runsv not running
+`;
+
+function make(target: string): string {
+  const { stdout, stderr, status } = spawnSync("make", ["--no-print-directory", target], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, `${stdout}${stderr}`);
+  return stdout;
+}
+
+suite("packages", { skip: noDebian }, () => {
+  before(() => {
+    make("dist");
+  });
+
+  test("the tarball, unpacked into /usr/local", patience, async () => {
+    const script = `tar -x -z -f /mnt/*.tar.gz -C /usr/local --strip-components=1\n${life}
+[ "$(command -v sv)" = /usr/local/bin/sv ]
+for page in sv runsv sv-enable; do [ -e /usr/local/share/man/man8/$page.8 ]; done
+ls /usr/local/share/doc/runit-ts/licenses /usr/local/share/doc/runit-ts/examples`;
+    assert.equal(await there(script, { files: [tarball] }), `${lived}${documents}`);
+  });
+
+  test("the root file system of a container, over a Debian and as all there is", patience, async () => {
+    const image = file("runit-ts-VERSION-oci-root-x64.tar.gz");
+    assert.equal(await there(`tar -x -z -f /mnt/*.tar.gz -C /\n${life}`, { files: [image] }), lived);
+    // Nothing else in it: the service is a link to one of the programs, and process 1 is runit-container.
+    const script = `
+tar -x -z -f "$FILES"/*.tar.gz -C "$ROOT"
+mkdir "$ROOT/etc/service/hold" "$ROOT/run" "$ROOT/tmp"
+ln -s /usr/local/bin/runsvdir "$ROOT/etc/service/hold/run"
+export PATH=/usr/local/bin
+exec /usr/bin/unshare --pid --fork --kill-child /usr/sbin/chroot "$ROOT" /usr/local/bin/runit-container -p none -m hold`;
+    const { out, err, code } = await inDebian(script, { files: [image], empty: true });
+    assert.match(`${out}${err}`, /^usage: \.\/run \[-P\] dir$/m);
+    assert.equal(code, 1, "the exit code of the main service");
+  });
+
+  test("the .deb beside nothing: programs of our own names, the others aside", patience, async () => {
+    const script = `dpkg -i /mnt/runit-ts_*.deb >/dev/null
+! command -v sv
+sv-user --help | head -n 1
+PATH=/usr/lib/runit-ts/bin:$PATH\n${life}
+[ -e /usr/share/man/man8/sv-user.8.gz ]
+[ -e /usr/lib/runit-ts/man/man8/sv.8.gz ]
+dpkg --purge runit-ts >/dev/null
+find / -xdev -name '*runit*' ! -path '/tmp/*' ! -path '/mnt/*' ! -path '/var/log/*' ! -path '/proc/*'`;
+    assert.equal(
+      await there(script, { files: debs.slice(0, 1) }),
+      `sv-user - services of a user, without root\n${lived}`,
+    );
+  });
+
+  test("both .deb beside Debian's runit take its place, and give it back", patience, async (context) => {
+    const work = fs.mkdtempSync(path.join(os.tmpdir(), "runit."));
+    context.after(() => fs.rmSync(work, { recursive: true, force: true }));
+    fs.chmodSync(work, 0o755);
+    const download = spawnSync("apt-get", ["download", "runit", "runit-helper", "sysuser-helper"], {
+      cwd: work,
+      encoding: "utf8",
+    });
+    if (download.status !== 0) return context.skip(`Debian's runit cannot be had: ${download.stderr.trim()}`);
+    const script = `
+ours() { case $(sv --help 2>/dev/null) in "sv - "*) echo ours ;; *) echo "Debian's" ;; esac; }
+printf '%s\\n' '#!/bin/sh' 'exit 101' >/usr/sbin/policy-rc.d
+chmod +x /usr/sbin/policy-rc.d
+dpkg -i /mnt/runit_*.deb /mnt/*-helper_*.deb >/dev/null
+ours
+dpkg -i /mnt/runit-ts_*.deb >/dev/null
+ours
+dpkg -i /mnt/runit-ts-as-runit_*.deb >/dev/null
+ours
+sv.debian --help 2>&1 | head -n 1
+${life}
+dpkg --force-confnew -i /mnt/runit_*.deb >/dev/null
+ours
+dpkg --remove runit-ts-as-runit >/dev/null
+ours
+ls /usr/bin/*.debian /usr/share/man/man8/*.debian 2>/dev/null || dpkg-divert --list '*runit-ts*'
+dpkg -i /mnt/runit-ts-as-runit_*.deb >/dev/null
+dpkg --remove runit >/dev/null
+ours
+dpkg --purge runit-ts-as-runit runit-ts >/dev/null
+[ ! -e /usr/bin/sv ] && [ ! -e /usr/bin/sv.debian ]`;
+    const usage = "usage: sv.debian [-w sec] command"; // what Debian's says by another name than sv
+    assert.equal(
+      await there(script, { files: [...debs, ...fs.readdirSync(work).map((name) => path.join(work, name))] }),
+      `Debian's\nDebian's\nours\n${usage}\n${lived}ours\nDebian's\nours\n`,
+    );
+  });
+
+  test("the .deb is without fault for lintian", { ...patience, skip: missing("lintian") }, () => {
+    const files = fs.readdirSync(dist).filter((name) => name.endsWith(".deb"));
+    assert.ok(files.length >= 2);
+    const words = ["--allow-root", "--fail-on", "error,warning,info", "--tag-display-limit", "0", ...files];
+    const { stdout, status } = spawnSync("lintian", words, { cwd: dist, encoding: "utf8" });
+    assert.deepEqual([stdout, status], ["", 0]);
+  });
+
+  test("npm install -g gives the programs, without a compiler and without a script", patience, async (context) => {
+    const registry = await serveRegistry(
+      fs
+        .readdirSync(dist)
+        .filter((name) => name.endsWith(".tgz"))
+        .map((name) => path.join(dist, name)),
+    );
+    context.after(() => registry.close());
+    const npm = fs.realpathSync(spawnSync("sh", ["-c", "command -v npm"], { encoding: "utf8" }).stdout.trim());
+    const node = path.dirname(fs.realpathSync(process.execPath));
+    const script = `
+PATH=$PATH:/opt/node
+node /opt/npm/bin/npm-cli.js install -g --ignore-scripts --no-audit --no-fund --loglevel=error --prefix=/usr/local --registry=${registry.url} runit-ts@${version} >/dev/null
+ls /usr/local/lib/node_modules/runit-ts/node_modules/@runit-ts /usr/local/lib/node_modules/@runit-ts 2>/dev/null | grep linux
+ls /usr/local/bin
+${life}`;
+    const installed = make("installed").trim().split(" ");
+    assert.equal(
+      await there(script, {
+        files: [],
+        network: true,
+        mounts: [
+          [path.resolve(path.dirname(npm), ".."), "/opt/npm"],
+          [node, "/opt/node"],
+        ],
+      }),
+      `linux-x64\n${["runit-ts", ...installed].sort().join("\n")}\n${lived}`,
+    );
+  });
+
+  test("where the binary's package is missing, the programs say which", () => {
+    const { stderr, status } = spawnSync("sh", [path.join(root, "packaging/npm/launcher"), "status"], {
+      encoding: "utf8",
+    });
+    assert.match(stderr, /^launcher: fatal: the package @runit-ts\/linux-\w+ is not installed: .*\n$/);
+    assert.equal(status, 111);
+  });
+
+  test("the same sources give the same bytes", patience, () => {
+    const again = fs.mkdtempSync(path.join(os.tmpdir(), "dist."));
+    try {
+      const { stderr, status } = spawnSync("scripts/dist", [], {
+        cwd: root,
+        env: { ...process.env, DIST: again, TZ: "Asia/Tokyo", LANG: "C" },
+        encoding: "utf8",
+      });
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(digests(again), digests(dist));
+      assert.ok(Object.keys(digests(dist)).length >= 6);
+    } finally {
+      fs.rmSync(again, { recursive: true, force: true });
+    }
+  });
+
+  test("make uninstall leaves nothing of make install", () => {
+    const to = fs.mkdtempSync(path.join(os.tmpdir(), "installed."));
+    try {
+      for (const target of ["install-files", "uninstall"]) {
+        const { stderr, status } = spawnSync("make", [target, `DESTDIR=${to}`], { cwd: root, encoding: "utf8" });
+        assert.equal(status, 0, stderr);
+        const files = fs
+          .readdirSync(to, { recursive: true, withFileTypes: true })
+          .filter((entry) => !entry.isDirectory());
+        if (target === "uninstall")
+          assert.deepEqual(
+            files.map((entry) => entry.name),
+            [],
+          );
+        else
+          for (const page of pageNames())
+            if (!fs.existsSync(path.join(to, "usr/local/share/man/man8", `${page}.8`)))
+              assert.match(page, /^(env|pgrp|set|soft)/);
+      }
+    } finally {
+      fs.rmSync(to, { recursive: true, force: true });
+    }
+  });
+});
+
+const documents = `/usr/local/share/doc/runit-ts/examples:
+container
+demo
+services
+user
+
+/usr/local/share/doc/runit-ts/licenses:
+musl
+ryu
+scriptc-runtime
+`;
+
+function digests(directory: string): Record<string, string> {
+  return Object.fromEntries(
+    fs.readdirSync(directory).map((name) => [
+      name,
+      createHash("sha256")
+        .update(fs.readFileSync(path.join(directory, name)))
+        .digest("hex"),
+    ]),
+  );
+}
