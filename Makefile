@@ -37,7 +37,7 @@ export LINK_CC := gcc
 export LINK_FLAGS :=
 endif
 export SCRIPTC_LINKER := $(CURDIR)/scripts/link
-CFLAGS := -std=c17 -Os -Wall -Wextra -Werror -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+CFLAGS := -std=c17 -Os -fstack-protector-strong -fstack-clash-protection -Wall -Wextra -Werror -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
   '-DSERVICE_DIRECTORY="$(SERVICE_DIRECTORY)"' '-DSTOP_FLAG="$(STOP_FLAG)"' '-DREBOOT_FLAG="$(REBOOT_FLAG)"'
 
 SOURCES := $(shell find src -name '*.ts')
@@ -87,6 +87,10 @@ installed:
 
 $(BUILD)/arm64/runit-ts: $(SOURCES) src/system/posix.c src/system/heap.c $(BUILD)/posix.json scripts/build-arm64 scripts/layout.ld
 	scripts/build-arm64
+
+# The client for TypeScript: build/client, ready for `npm pack` and `npm publish`.
+client: node_modules/.installed
+	client/build $(BUILD)/client
 
 dist: all $(BUILD)/arm64/runit-ts
 	scripts/dist

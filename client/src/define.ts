@@ -1,0 +1,188 @@
+// Definitions are written as ordinary service directories: what stands in them is read by runsv, and by people.
+//
+//    NAME/run  finish  check  down  control/t …  log/run  log/main/config
+//    NAME/.defined      the files that were written, one a line: others are somebody else's, and left alone
+
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { describeError, EACCES, ENOENT, EPERM } from "../../src/core/text/errors.ts";
+import type { DefinedFile, ServiceDefinition } from "./definition.ts";
+import { filesOf } from "./definition.ts";
+import { attempt, errnoOf, ServiceError } from "./error.ts";
+import { readStart } from "./files.ts";
+import { Services } from "./services.ts";
+
+export interface DefineOptions {
+  /** Where the service directories are written; made if it is missing. */
+  readonly directory: string;
+  /** Scan directory in which each gets a link, so that runsvdir starts it. Not needed if `directory` is one. */
+  readonly enable?: string;
+}
+
+/** Names of the services, by what had to be done. */
+export interface Defined<Name extends string> {
+  readonly created: readonly Name[];
+  /** Something is other than it was: to be restarted, unless it may go on as it is. */
+  readonly changed: readonly Name[];
+  readonly unchanged: readonly Name[];
+  /** All of them, to be asked and told. */
+  readonly services: Services<Name>;
+}
+
+const manifest = ".defined";
+const maxManifestBytes = 65_536;
+
+/**
+ * Writes service directories. A file is replaced in one step, a service that is new appears with all its files; what was
+ * written once and is not defined any more is taken away, what somebody else has put there stays. Throws ServiceError:
+ * `bad definition` and nothing was written; other codes if a file could not be written.
+ */
+export async function defineServices<const Definitions extends Readonly<Record<string, ServiceDefinition>>>(
+  definitions: Definitions,
+  options: DefineOptions,
+): Promise<Defined<keyof Definitions & string>> {
+  type Name = keyof Definitions & string;
+  const directory = path.resolve(options.directory);
+  const scan = path.resolve(options.enable ?? options.directory);
+  const plans: Plan[] = [];
+  for (const [name, definition] of Object.entries(definitions)) {
+    plans.push(planOf(name, `${directory}/${name}`, filesOf(name, definition)));
+    if (scan !== directory) checkLink(name, `${scan}/${name}`, `${directory}/${name}`);
+  }
+  const created: Name[] = [];
+  const changed: Name[] = [];
+  const unchanged: Name[] = [];
+  fs.mkdirSync(directory, { recursive: true });
+  fs.mkdirSync(scan, { recursive: true });
+  for (const plan of plans) {
+    const name = plan.name as Name;
+    try {
+      (plan.isNew ? created : carryOut(plan) ? changed : unchanged).push(name);
+      if (plan.isNew) create(plan);
+      if (scan !== directory) link(`${scan}/${name}`, plan.directory);
+    } catch (error: unknown) {
+      throw unable(name, "unable to write service directory", errnoOf(error));
+    }
+  }
+  return { created, changed, unchanged, services: new Services<Name>({ directory: scan }) };
+}
+
+/** What is to be done for a service. */
+interface Plan {
+  readonly name: string;
+  readonly directory: string;
+  /** There is nothing of it yet. */
+  readonly isNew: boolean;
+  readonly files: readonly DefinedFile[];
+  /** Those that are not as they should be. */
+  readonly writes: readonly DefinedFile[];
+  /** Written once, and not defined any more. */
+  readonly removals: readonly string[];
+}
+
+/** Throws ServiceError: something of another kind, or of somebody else, is in the way. */
+function planOf(name: string, directory: string, files: readonly DefinedFile[]): Plan {
+  const found = attempt(() => (fs.statSync(directory).isDirectory() ? 0 : 1));
+  if (found === 1) throw inTheWay(name, directory);
+  if (found < 0 && found !== -ENOENT) throw unable(name, "unable to look at service directory", -found);
+  const isNew = found === -ENOENT;
+  const own = readStart(`${directory}/${manifest}`, maxManifestBytes).split("\n").filter(isOwnPath);
+  const writes = files.filter((file) => {
+    const is = compare(`${directory}/${file.path}`, file);
+    if (is === "other" && !own.includes(file.path)) throw inTheWay(name, `${directory}/${file.path}`);
+    return is !== "same";
+  });
+  const removals = own.filter((one) => !files.some((file) => file.path === one) && isThere(`${directory}/${one}`));
+  return { name, directory, isNew, files, writes, removals };
+}
+
+/** What was written by hand into the manifest leads nowhere else. */
+function isOwnPath(line: string): boolean {
+  return line !== "" && !line.startsWith("/") && !line.split("/").includes("..");
+}
+
+function isThere(file: string): boolean {
+  return attempt(() => fs.lstatSync(file)) === 0;
+}
+
+function compare(file: string, { content, mode }: DefinedFile): "same" | "other" | "missing" {
+  let is: "same" | "other" | "missing" = "missing";
+  const looked = attempt(() => {
+    const stats = fs.lstatSync(file);
+    if (content === undefined) is = fs.statSync(file).isDirectory() ? "same" : "other";
+    else if (!stats.isFile() || stats.mode % 0o1000 !== mode) is = "other";
+    else is = fs.readFileSync(file).equals(content) ? "same" : "other";
+  });
+  return looked === 0 || looked === -ENOENT ? is : "other";
+}
+
+/** A service that is new is made beside its place, under a name that no runsvdir looks at. */
+function create({ directory, files }: Plan): void {
+  const parent = path.dirname(directory);
+  const beside = fs.mkdtempSync(`${parent}/.${path.basename(directory)}.`);
+  try {
+    fs.chmodSync(beside, 0o755);
+    for (const file of files) put(beside, file);
+    writeManifest(beside, files);
+    fs.renameSync(beside, directory);
+  } finally {
+    fs.rmSync(beside, { recursive: true, force: true });
+  }
+}
+
+/** Answers whether anything was to be done. */
+function carryOut({ directory, files, writes, removals }: Plan): boolean {
+  if (writes.length === 0 && removals.length === 0) return false;
+  const before = readStart(`${directory}/${manifest}`, maxManifestBytes).split("\n").filter(isOwnPath);
+  // Whatever ends it in between: what was written is known.
+  writeManifest(directory, [...files, ...removals.map((one) => ({ path: one, content: undefined, mode: 0 }))]);
+  for (const one of removals) if (before.includes(one)) remove(`${directory}/${one}`);
+  for (const file of writes) put(directory, file);
+  writeManifest(directory, files);
+  return true;
+}
+
+function put(directory: string, { path: name, content, mode }: DefinedFile): void {
+  const file = `${directory}/${name}`;
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  if (content === undefined) {
+    fs.mkdirSync(file, { recursive: true, mode });
+    return;
+  }
+  const beside = `${path.dirname(file)}/.${path.basename(file)}.new`;
+  fs.rmSync(beside, { force: true });
+  fs.writeFileSync(beside, content, { mode, flag: "wx" });
+  fs.chmodSync(beside, mode);
+  fs.renameSync(beside, file);
+}
+
+function writeManifest(directory: string, files: readonly DefinedFile[]): void {
+  const names = files.map((file) => file.path).sort();
+  put(directory, { path: manifest, content: Buffer.from(`${names.join("\n")}\n`), mode: 0o644 });
+}
+
+/** A directory stays if there is something in it, e.g. a log. */
+function remove(file: string): void {
+  attempt(() => {
+    if (fs.lstatSync(file).isDirectory()) fs.rmdirSync(file);
+    else fs.unlinkSync(file);
+  });
+}
+
+function checkLink(name: string, at: string, target: string): void {
+  const result = attempt(() => (fs.readlinkSync(at) === target ? 0 : 1));
+  if (result !== 0 && result !== -ENOENT) throw inTheWay(name, at);
+}
+
+function link(at: string, target: string): void {
+  if (!isThere(at)) fs.symlinkSync(target, at);
+}
+
+function inTheWay(name: string, file: string): ServiceError {
+  return new ServiceError("bad definition", name, `fail: ${name}: ${file}: is there already, and somebody else's`);
+}
+
+function unable(name: string, doing: string, errno: number): ServiceError {
+  const code = errno === EACCES || errno === EPERM ? "not permitted" : "failed";
+  return new ServiceError(code, name, `fail: ${name}: ${doing}: ${describeError(errno)}`);
+}
