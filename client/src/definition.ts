@@ -2,8 +2,9 @@
 
 import { parseLogConfig } from "../../src/core/log/config.ts";
 import { parseAccount } from "../../src/core/process/accounts.ts";
+import { whyNoName } from "../../src/core/supervise/names.ts";
+import { quoteForShell } from "../../src/core/text/shell.ts";
 import { ServiceError } from "./error.ts";
-import { quoteForShell } from "./shell.ts";
 
 /** A word of a command: text, or bytes if it is no UTF-8. Neither may have a NUL. */
 export type Word = string | Uint8Array;
@@ -99,15 +100,6 @@ export function filesOf(name: string, definition: ServiceDefinition): readonly D
   if (down === true) writer.add("down", "", 0o644);
   writer.run(definition);
   return writer.files;
-}
-
-/** Why no service can be called so; "": one can. */
-export function whyNoName(name: string): string {
-  if (name === "") return "a name must not be empty";
-  if (name.startsWith(".")) return `${name}: a name must not begin with a dot`;
-  if (name.includes("/")) return `${name}: a name must not contain a slash`;
-  const isReserved = name === "env" || name === "boot-id" || name.endsWith(".log");
-  return isReserved || name.includes("\0") ? `${name}: no service can be called that` : "";
 }
 
 const controlBytes = "udtkpcxoahiq12";

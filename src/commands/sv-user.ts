@@ -2,6 +2,7 @@
 
 import { describeVersion } from "../core/process/names.ts";
 import { parseOptions } from "../core/process/options.ts";
+import { whyNoName } from "../core/supervise/names.ts";
 import { isStatusWord, parseRequest } from "../core/supervise/requests.ts";
 import type { System } from "../system/system.ts";
 import { userBoot } from "./user/boot.ts";
@@ -11,7 +12,7 @@ import { userList } from "./user/list.ts";
 import { userLog } from "./user/log.ts";
 import { userNew } from "./user/new.ts";
 import { userSession } from "./user/session.ts";
-import { becomeUser, callSv, parseSeconds, User, usageCode, whyNoName } from "./user/user.ts";
+import { becomeUser, callSv, parseSeconds, User, usageCode } from "./user/user.ts";
 
 const maxErrors = 99;
 const supervisedMilliseconds = 7000;

@@ -6,6 +6,8 @@ import type { Remark } from "../core/supervise/report.ts";
 import { describeMembers, describeState, describeTrouble } from "../core/supervise/report.ts";
 import type { Request } from "../core/supervise/requests.ts";
 import { isStatusWord, judge, mustSend, parseRequest } from "../core/supervise/requests.ts";
+import type { Start } from "../core/supervise/settling.ts";
+import { isNewer, noStart, settlesAt, startOf } from "../core/supervise/settling.ts";
 import type { StatusRecord } from "../core/supervise/status.ts";
 import { statusBytes } from "../core/supervise/status.ts";
 import { serviceVariables } from "../core/supervise/variables.ts";
@@ -38,9 +40,6 @@ const defaultSeconds = 7;
 const lookMilliseconds = 420;
 /** For how many services it is cheaper to look again than to watch. */
 const maxGlances = 16;
-/** A new process counts as up when it has lived so long; one of a service that was crashing, longer. */
-const settleMilliseconds = 5;
-const crashMilliseconds = 1000;
 /** Each awaited service may cost a descriptor; beyond this many they are looked at instead. */
 const maxOkFds = 200;
 /** State that is being made again is looked for so often, and so many times. */
@@ -134,8 +133,7 @@ class Pending {
   /** Not to be looked at again before this time; 0: at any occasion. */
   askAt = 0;
   /** The start that was seen, and since when (monotonic clock, milliseconds): it must prove itself for a moment. */
-  startSeen = "";
-  startSeenAt = 0;
+  start: Start = noStart;
   pause = pollMilliseconds;
   isDone = false;
 
@@ -419,10 +417,7 @@ class Session {
       return;
     }
     const before = one.before;
-    const isNew =
-      status.sinceHigh !== before.sinceHigh ||
-      status.sinceLow !== before.sinceLow ||
-      status.sinceNanoseconds !== before.sinceNanoseconds;
+    const isNew = isNewer(status, before);
     const verdict = judge(request.awaits, status, isNew);
     if (verdict === "no" && status.pid !== 0 && this.#isRefused(one, status)) return;
     if (verdict === "no" || (isNew && status.pid !== 0 && !this.#hasSettled(one, status))) return;
@@ -443,19 +438,11 @@ class Session {
     return true;
   }
 
-  /**
-   * Whether a process that has just been started has lived for a moment: one that cannot even be executed is not up.
-   * A service that was crashing when it was told must live as long as runsv asks of one that is not.
-   */
+  /** Whether a process that has just been started has lived for a moment; else when to look again. */
   #hasSettled(one: Pending, status: StatusRecord): boolean {
-    const start = `${status.sinceHigh} ${status.sinceLow} ${status.sinceNanoseconds}`;
     const now = this.#system.monotonic();
-    if (one.startSeen !== start) {
-      one.startSeen = start;
-      one.startSeenAt = now;
-    }
-    const wasCrashing = one.before.pid === 0 && one.before.want === "u";
-    const settledAt = one.startSeenAt + (wasCrashing ? crashMilliseconds : settleMilliseconds);
+    one.start = startOf(status, one.start, now);
+    const settledAt = settlesAt(one.start, one.before);
     if (now >= settledAt) return true;
     one.askAt = settledAt;
     return false;

@@ -61,7 +61,7 @@ export class StateFinder {
   find(called: Called, key: string, isEntry: boolean): Place {
     const named = this.#named(called);
     const roots = this.#roots(named);
-    const found = this.#entry(roots, called, key, named);
+    const found = this.#entry(roots, called, key, named) || this.#logOf(roots, called, named);
     if (found !== "") return { state: found, several: [], isGone: false };
     const several: string[] = [];
     if (!isEntry) {
@@ -78,7 +78,15 @@ export class StateFinder {
   /** The state of an entry whose definition is not there; "": none. */
   findOrphan(called: Called): string {
     const named = this.#named(called);
-    return this.#entry(this.#roots(named), called, called.name, []);
+    const roots = this.#roots(named);
+    return this.#entry(roots, called, called.name, []) || this.#logOf(roots, called, []);
+  }
+
+  /** What was called `web/log` is an entry `log` of web, or else the log service of web. */
+  #logOf(roots: readonly string[], called: Called, named: readonly string[]): string {
+    if (called.name !== "log") return "";
+    const owner = { scan: parentOf(called.scan), name: baseName(called.scan) };
+    return this.#entry(roots, owner, `${owner.name}.log`, named);
   }
 
   /** Roots that are named: only what stands in them can be meant. */

@@ -11,18 +11,12 @@ import type { UserPlaces } from "./user-places.ts";
 import { findRun } from "./user-places.ts";
 
 const patienceMilliseconds = 5000;
-/** In the directory of the state, beside those of the services: hidden, or no service can be called so. */
-export const environmentName = "env";
-export const bootIdName = "boot-id";
+/** In the directory of the state, beside those of the services: hidden. */
 export const pidName = ".pid";
 export const leasesName = ".leases";
 const socketName = ".session";
 /** What a tree that ends answers to whoever wants it to stay. */
 export const endingWord = "ending";
-/** Whether no service of a user can be called so: there is, or may be, something else of that name beside its state. */
-export function isReserved(name: string): boolean {
-  return name === environmentName || name === bootIdName || name.endsWith(".log");
-}
 
 /** The lock that there is one tree of this user on this host: not in the state, which may be elsewhere for each login. */
 export function lockPath(system: System, places: UserPlaces): string {

@@ -1,6 +1,7 @@
 // The tree of a user's services: a runsv for each enabled one, as runsvdir has it, that ends when it is told to, or when
 // the logins it was started for are over; its end takes every service with it, in a time that is known. sv-user(8).
 
+import { bootIdName, environmentName, isReserved } from "../core/supervise/names.ts";
 import { statusBytes } from "../core/supervise/status.ts";
 import { describeError, ESRCH } from "../core/text/errors.ts";
 import { decodeFields, encodeFields } from "../core/text/fields.ts";
@@ -17,17 +18,7 @@ import { readStatus, tell } from "../directories/supervised.ts";
 import { readStart } from "../directories/text.ts";
 import type { Person, UserPlaces } from "../directories/user-places.ts";
 import { findRun, runtimeDirectory } from "../directories/user-places.ts";
-import {
-  bootIdName,
-  endingWord,
-  environmentName,
-  isLogOf,
-  isReserved,
-  leasesName,
-  lockPath,
-  pidName,
-  socketIn,
-} from "../directories/user-session.ts";
+import { endingWord, isLogOf, leasesName, lockPath, pidName, socketIn } from "../directories/user-session.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";

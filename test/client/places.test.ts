@@ -2,10 +2,8 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { whyNoName as whyNoNameOfClient } from "../../client/src/definition.ts";
 import type { Ground, Seen } from "../../client/src/places.ts";
 import * as client from "../../client/src/places.ts";
-import { whyNoName } from "../../src/commands/user/user.ts";
 import * as programs from "../../src/directories/state-root.ts";
 import { SystemError } from "../../src/system/errors.ts";
 import { Machine } from "../machine/machine.ts";
@@ -110,11 +108,5 @@ suite("where state is", () => {
       }
       assert.equal(client.defaultLogDirectory(ground, "web"), programs.defaultLogDirectory(machine, "web"));
     });
-  }
-});
-
-test("names of services are refused with the same words", () => {
-  for (const name of ["web", "web@1", "", ".web", "a/b", "env", "boot-id", "web.log", "web.run"]) {
-    assert.equal(whyNoNameOfClient(name), whyNoName(name));
   }
 });

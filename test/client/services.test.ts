@@ -175,9 +175,11 @@ stories("client", (story) => {
   });
 
   story(10, "one that crashes does not count as up", async (stage) => {
-    const services = supervise(stage, { bad: { run: "exit 1" }, good: { run: sleeps } });
+    const services = supervise(stage, { bad: { run: "#!/bin/sh\n: >tried\nexit 1\n" }, good: { run: sleeps } });
     await services.wait("good", "up", patience);
-    await stage.until("bad was tried", () => stage.exists("sv/bad/supervise/status"));
+    // Told between two tries, a second apart: one that just runs would not count as crashing.
+    await stage.until("bad has ended once", () => stage.exists("sv/bad/tried"));
+    while (statusOf(await services.status("bad")).pid !== null) continue;
     await assert.rejects(services.restart("bad", { timeout: 1500 }), ofCode("timed out"));
   });
 

@@ -2,6 +2,7 @@
 
 import { baseName } from "../../core/process/names.ts";
 import { parseOptions } from "../../core/process/options.ts";
+import { whyNoName } from "../../core/supervise/names.ts";
 import { describeError, EEXIST } from "../../core/text/errors.ts";
 import { isAbsolute } from "../../core/text/paths.ts";
 import { isExecutable } from "../../directories/boot.ts";
@@ -11,7 +12,7 @@ import { SystemError } from "../../system/errors.ts";
 import type { System } from "../../system/system.ts";
 import { openCreate, openWrite } from "../../system/system.ts";
 import { describeLastLine } from "./log.ts";
-import { callSv, parseSeconds, User, usageCode, whyNoName } from "./user.ts";
+import { callSv, parseSeconds, User, usageCode } from "./user.ts";
 
 const usage = "usage: sv-add [-dn] [-w SEC] NAME|DIR [AS]\n       sv-add [-dn] [-w SEC] NAME ...\n";
 const defaultSeconds = 7;

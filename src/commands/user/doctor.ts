@@ -1,5 +1,6 @@
 // sv-user doctor: what is wrong with the services of a user, and what to do about it.
 
+import { isReserved } from "../../core/supervise/names.ts";
 import { EROFS } from "../../core/text/errors.ts";
 import { leadingNumber } from "../../core/text/numbers.ts";
 import { isExecutable } from "../../directories/boot.ts";
@@ -7,7 +8,6 @@ import { hasControlScript, readSignalPrefix } from "../../directories/service.ts
 import { whyNotOurs } from "../../directories/state-root.ts";
 import { isListenedTo } from "../../directories/supervised.ts";
 import { readStart } from "../../directories/text.ts";
-import { isReserved } from "../../directories/user-session.ts";
 import type { System } from "../../system/system.ts";
 import { User, usageCode } from "./user.ts";
 

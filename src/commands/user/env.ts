@@ -1,12 +1,12 @@
 // sv-user env: the variables that all services of a user get.
 
 import { parseOptions } from "../../core/process/options.ts";
+import { environmentName } from "../../core/supervise/names.ts";
 import { describeError, ENOENT } from "../../core/text/errors.ts";
 import { listEnvironment } from "../../directories/environment.ts";
 import { makeAbove, makeStateRoot } from "../../directories/state-root.ts";
 import { tell } from "../../directories/supervised.ts";
 import { readStart } from "../../directories/text.ts";
-import { environmentName } from "../../directories/user-session.ts";
 import { environmentByte } from "../../engine/supervisor.ts";
 import { SystemError } from "../../system/errors.ts";
 import type { System } from "../../system/system.ts";

@@ -2,6 +2,7 @@
 
 import { baseName } from "../../core/process/names.ts";
 import { parseOptions } from "../../core/process/options.ts";
+import { whyNoName } from "../../core/supervise/names.ts";
 import { textAt } from "../../core/text/bytes.ts";
 import { leadingNumber } from "../../core/text/numbers.ts";
 import { isAbsolute } from "../../core/text/paths.ts";
@@ -9,7 +10,7 @@ import { FileContent, readStart } from "../../directories/text.ts";
 import { awaitHappenings } from "../../system/happenings.ts";
 import type { System } from "../../system/system.ts";
 import { plainChild } from "../../system/system.ts";
-import { parseSeconds, troubleCode, User, usageCode, whyNoName } from "./user.ts";
+import { parseSeconds, troubleCode, User, usageCode } from "./user.ts";
 
 const usage = "usage: sv-user log [-f] [-n LINES] NAME\n";
 const defaultLines = 10;

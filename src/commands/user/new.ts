@@ -1,13 +1,13 @@
 // sv-user new: a definition for a command.
 
+import { whyNoName } from "../../core/supervise/names.ts";
 import { describeError, ENOENT } from "../../core/text/errors.ts";
 import { isAbsolute } from "../../core/text/paths.ts";
+import { quoteForShell } from "../../core/text/shell.ts";
 import { makeAbove } from "../../directories/state-root.ts";
 import { SystemError } from "../../system/errors.ts";
 import type { System } from "../../system/system.ts";
-import { User, usageCode, whyNoName } from "./user.ts";
-
-const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,@%+";
+import { User, usageCode } from "./user.ts";
 
 export function userNew(words: readonly string[], system: System): number {
   const name = words[0];
@@ -39,10 +39,4 @@ export function userNew(words: readonly string[], system: System): number {
   if (written < 0) throw new SystemError(`unable to write ${path}`, -written % 1000);
   user.say(`${path}\n`);
   return 0;
-}
-
-function quoteForShell(word: string): string {
-  let isPlain = word !== "";
-  for (const character of word) if (!plain.includes(character)) isPlain = false;
-  return isPlain ? word : `'${word.split("'").join("'\\''")}'`;
 }

@@ -1,13 +1,14 @@
 // sv-remove(8): takes services of a user down and disables them. Their definitions stay.
 
 import { parseOptions } from "../../core/process/options.ts";
+import { whyNoName } from "../../core/supervise/names.ts";
 import { statusBytes } from "../../core/supervise/status.ts";
 import { isAbsolute } from "../../core/text/paths.ts";
 import { findChild, findChildren } from "../../directories/child-record.ts";
 import { removeTree } from "../../directories/remove.ts";
 import { readStatus, tell } from "../../directories/supervised.ts";
 import type { System } from "../../system/system.ts";
-import { parseSeconds, User, usageCode, whyNoName } from "./user.ts";
+import { parseSeconds, User, usageCode } from "./user.ts";
 
 const defaultSeconds = 7;
 const maxErrors = 99;

@@ -1,5 +1,6 @@
 // What the commands of sv-user(8) have in common: whose services, where they are, and the tree they run in.
 
+import { isReserved } from "../../core/supervise/names.ts";
 import { leadingNumber } from "../../core/text/numbers.ts";
 import { isAbsolute } from "../../core/text/paths.ts";
 import { become, findIdentity } from "../../directories/accounts.ts";
@@ -11,15 +12,7 @@ import { isListenedTo } from "../../directories/supervised.ts";
 import type { Person } from "../../directories/user-places.ts";
 import { findPerson, findRun, UserPlaces } from "../../directories/user-places.ts";
 import type { SessionFacts } from "../../directories/user-session.ts";
-import {
-  askForFacts,
-  endingWord,
-  isLogOf,
-  isReserved,
-  lockHolder,
-  runInUse,
-  tell,
-} from "../../directories/user-session.ts";
+import { askForFacts, endingWord, isLogOf, lockHolder, runInUse, tell } from "../../directories/user-session.ts";
 import { baseVariables } from "../../engine/session.ts";
 import { orFail, SystemError } from "../../system/errors.ts";
 import { awaitHappenings } from "../../system/happenings.ts";
@@ -244,14 +237,6 @@ export class User {
 /** Whether a tree has answered, and stays. */
 function hasAgreed(answer: string | undefined): boolean {
   return answer !== undefined && answer !== "" && answer !== endingWord;
-}
-
-/** Whether a service of a user can be called so; "" or why not. */
-export function whyNoName(name: string): string {
-  if (name === "") return "a name must not be empty";
-  if (name.startsWith(".")) return `${name}: a name must not begin with a dot`;
-  if (name.includes("/")) return `${name}: a name must not contain a slash`;
-  return isReserved(name) ? `${name}: no service can be called that` : "";
 }
 
 /** From now on everything is that user's. Throws SystemError: only root may, or the user. */

@@ -57,6 +57,25 @@ stories("state root", (story) => {
   );
 
   story(
+    "36 (name/log)",
+    "the log service of an entry is found by its name",
+    async (stage) => {
+      lay(stage, { a: { run: sleeper, "log/run": sleeper } });
+      await tree(stage, ["a", "a.log"]);
+      const [service, log] = [await pidIn(stage, `${root}/a`), await pidIn(stage, `${root}/a.log`)];
+      assertSays(await sv(stage, ["status", "a/log"]), "run: a/log: (pid N) Ns\n");
+      assertSays(await sv(stage, ["restart", "a/log"]), "ok: run: a/log: (pid N) Ns\n");
+      const next = await pidIn(stage, `${root}/a.log`, log);
+      const env = { SVRUNDIR: stage.at(root) };
+      assertSays(await run(stage, "runsvctrl", ["down", `${scan}/a/log`], { env }), "");
+      await stage.becomes(() => statusIn(stage, `${root}/a.log`).pid, 0);
+      assert.notEqual(next, log);
+      assert.equal(await pidIn(stage, `${root}/a`), service);
+    },
+    ours,
+  );
+
+  story(
     "36 (through the scan directory)",
     "the state root of the scan directory is known where a definition is asked for",
     async (stage) => {
@@ -111,7 +130,7 @@ stories("state root", (story) => {
     39,
     "sv needs nothing but the scan directory",
     async (stage) => {
-      lay(stage, { a: { run: sleeper, "log/run": "exec cat >/dev/null" } });
+      lay(stage, { a: { run: sleeper, "log/run": sleeper } });
       await tree(stage, ["a", "a.log"]);
       await pidIn(stage, `${root}/a`);
       const said = (name: string) => `run: ${name}: (pid N) Ns; run: log: (pid N) Ns\n`;
@@ -185,7 +204,7 @@ stories("state root", (story) => {
     "D3 (the old clients)",
     "runsvstat, runsvctrl, svwaitup and svwaitdown find the state",
     async (stage) => {
-      lay(stage, { a: { run: sleeper, "log/run": "exec cat >/dev/null" } });
+      lay(stage, { a: { run: sleeper, "log/run": sleeper } });
       await tree(stage, ["a", "a.log"]);
       const pid = await pidIn(stage, `${root}/a`);
       const service = stage.at(scan, "a");

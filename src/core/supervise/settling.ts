@@ -1,7 +1,7 @@
 // Whether a process that has just been started has lived for a moment: one that cannot even be executed is not up. A
 // service that was crashing when it was told must live as long as runsv asks of one that is not. sv(8).
 
-import type { StatusRecord } from "../../src/core/supervise/status.ts";
+import type { StatusRecord } from "./status.ts";
 
 const settleMilliseconds = 5;
 const crashMilliseconds = 1000;
