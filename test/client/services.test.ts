@@ -179,7 +179,7 @@ stories("client", (story) => {
     await services.wait("good", "up", patience);
     // Told between two tries, a second apart: one that just runs would not count as crashing.
     await stage.until("bad has ended once", () => stage.exists("sv/bad/tried"));
-    while (statusOf(await services.status("bad")).pid !== null) continue;
+    for (let pid: number | undefined = 1; pid !== undefined; ) pid = statusOf(await services.status("bad")).pid;
     await assert.rejects(services.restart("bad", { timeout: 1500 }), ofCode("timed out"));
   });
 
