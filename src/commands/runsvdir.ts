@@ -8,7 +8,15 @@ import { RunsvPlan, Runsvs } from "../engine/runsvs.ts";
 import { SystemError } from "../system/errors.ts";
 import { awaitHappenings } from "../system/happenings.ts";
 import type { Polled, System } from "../system/system.ts";
-import { openCreate, openDirectory, openRead, openTruncate, openWrite } from "../system/system.ts";
+import {
+  openCreate,
+  openDirectory,
+  openNoFollow,
+  openNonblocking,
+  openRead,
+  openTruncate,
+  openWrite,
+} from "../system/system.ts";
 
 const failure = 100;
 
@@ -176,7 +184,7 @@ class Tree {
   #rescan(): void {
     this.#runsvs.scan(this.#system.monotonic());
     const path = `${this.#invocation.directory}/.forced-rescan`;
-    const fd = this.#system.open(path, openWrite + openCreate + openTruncate, 0o644);
+    const fd = this.#system.open(path, openWrite + openCreate + openTruncate + openNonblocking + openNoFollow, 0o644);
     if (fd < 0) {
       this.#system.complain(describeWarning(this.#program, `unable to open ${path}`, -fd));
       return;

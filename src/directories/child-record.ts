@@ -2,9 +2,27 @@
 
 import type { ChildRecord } from "../core/supervise/record.ts";
 import { decodeRecord, recordBytes } from "../core/supervise/record.ts";
+import { ELOOP } from "../core/text/errors.ts";
 import type { System } from "../system/system.ts";
-import { openNonblocking, openRead } from "../system/system.ts";
+import { openCreate, openExclusive, openNoFollow, openNonblocking, openRead, openReadWrite } from "../system/system.ts";
 import { isLiving, readBootId } from "./processes.ts";
+
+/** Whose supervise directory it is may put a file there that names any process, or a link: only what we have written is believed. */
+function isOwn(system: System, fd: number): boolean {
+  const { kind, uid } = system.statFd(fd);
+  return kind === "file" && uid === system.uid;
+}
+
+/** The record of a state directory, to be read and written; what is none of ours is replaced. Negative: -errno. */
+export function openOwnRecord(system: System, path: string): number {
+  const flags = openReadWrite + openCreate + openNoFollow + openNonblocking;
+  const fd = system.open(path, flags, 0o600);
+  if (fd >= 0 && isOwn(system, fd)) return fd;
+  if (fd >= 0) system.close(fd);
+  else if (fd !== -ELOOP) return fd;
+  system.unlink(path);
+  return system.open(path, flags + openExclusive, 0o600);
+}
 
 /** The living runsv of a state directory; 0: none. */
 export function findSupervisor(system: System, state: string): number {
@@ -29,6 +47,10 @@ export function findChildren(system: System, states: readonly string[]): readonl
 function readRecord(system: System, state: string): ChildRecord | undefined {
   const fd = system.open(`${state}/child`, openRead + openNonblocking, 0);
   if (fd < 0) return undefined;
+  if (!isOwn(system, fd)) {
+    system.close(fd);
+    return undefined;
+  }
   const bytes = new Uint8Array(recordBytes);
   const length = system.read(fd, bytes);
   system.close(fd);

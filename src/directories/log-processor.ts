@@ -7,7 +7,7 @@
 
 import { ENOENT } from "../core/text/errors.ts";
 import { describeFatal } from "../core/text/messages.ts";
-import { openCreate, openRead, openTruncate, openWrite, plainChild } from "../system/system.ts";
+import { openCreate, openExclusive, openNonblocking, openRead, openWrite, plainChild } from "../system/system.ts";
 import type { LogScene } from "./log-scene.ts";
 
 /** Exit code of a child that does not get as far as its shell. */
@@ -134,7 +134,7 @@ export class LogProcessor {
 
   #start(command: string, now: number): void {
     const { system } = this.#scene;
-    const input = this.#open(`${this.#label}.u`, openRead, "unable to open input for processor");
+    const input = this.#open(`${this.#label}.u`, openRead + openNonblocking, "unable to open input for processor");
     if (input === -ENOENT) {
       this.#label = ""; // somebody has removed it
       return;
@@ -142,9 +142,12 @@ export class LogProcessor {
     // Files of their own: a processor that outlived its svlogd may still write to the old ones.
     system.unlink(`${this.#label}.t`);
     system.unlink("newstate");
-    const fresh = openWrite + openCreate + openTruncate;
+    const fresh = openWrite + openCreate + openExclusive;
     const output = input < 0 ? -1 : this.#open(`${this.#label}.t`, fresh, "unable to open output for processor");
-    const state = output < 0 ? -1 : this.#open("state", openRead + openCreate, "unable to open state for processor");
+    const state =
+      output < 0
+        ? -1
+        : this.#open("state", openRead + openCreate + openNonblocking, "unable to open state for processor");
     const newState = state < 0 ? -1 : this.#open("newstate", fresh, "unable to open newstate for processor");
     if (newState >= 0) this.#spawn(command, input, output, state, newState);
     for (const fd of [input, output, state, newState]) if (fd >= 0) system.close(fd);
@@ -200,7 +203,7 @@ export class LogProcessor {
     const { system } = this.#scene;
     const done = `${this.#label}.s`;
     if (system.stat(done, false).errno !== 0) {
-      const fd = system.open(`${this.#label}.t`, openRead, 0);
+      const fd = system.open(`${this.#label}.t`, openRead + openNonblocking, 0);
       if (fd < 0) return this.#pause("unable to rename processed", fd);
       const synced = system.sync(fd); // before the original goes
       const moded = synced < 0 ? synced : system.chmodFd(fd, mode);

@@ -16,9 +16,17 @@ import type { Progress } from "../core/log/progress.ts";
 import { checksumOf } from "../core/log/progress.ts";
 import { bytesToLineEnd } from "../core/log/rotation.ts";
 import { putText } from "../core/text/bytes.ts";
-import { describeError, EAGAIN, ENOENT, ENOSPC } from "../core/text/errors.ts";
+import { describeError, EAGAIN, ELOOP, ENOENT, ENOSPC } from "../core/text/errors.ts";
 import type { FileStat } from "../system/system.ts";
-import { openAppend, openCreate, openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
+import {
+  openAppend,
+  openCreate,
+  openNoFollow,
+  openNonblocking,
+  openRead,
+  openReadWrite,
+  openWrite,
+} from "../system/system.ts";
 import { LogProcessor } from "./log-processor.ts";
 import { isAbout, LogRecord } from "./log-record.ts";
 import type { LogScene } from "./log-scene.ts";
@@ -26,6 +34,7 @@ import { SavedFiles } from "./saved-files.ts";
 import { readText } from "./text.ts";
 
 const newline = 10;
+const lockFlags = openReadWrite + openCreate + openNonblocking;
 const pauseMilliseconds = 3000;
 const lockTries = 20;
 const lockMilliseconds = 5;
@@ -127,10 +136,12 @@ export class LogDirectory {
     if (this.#directory < 0) return this.#refuse("unable to open log directory", this.#directory, false);
     const entered = system.fchdir(this.#directory);
     if (entered < 0) return this.#refuse("unable to change directory", entered, true);
-    this.#lock = system.open("lock", openReadWrite + openCreate + openNonblocking, 0o600);
+    this.#lock = system.open("lock", lockFlags + openNoFollow, 0o600);
+    const isLink = this.#lock === -ELOOP;
+    if (isLink) this.#lock = system.open("lock", lockFlags, 0o600);
     const locked = this.#lock < 0 ? this.#lock : this.#takeLock();
     if (locked < 0) return this.#refuse("unable to lock directory", locked, true);
-    this.#record.use(this.#lock);
+    this.#record.use(isLink ? -1 : this.#lock); // where it leads is nothing of ours
     this.#readConfig();
     const current = system.stat("current", true);
     if (current.errno !== 0 && current.errno !== ENOENT) {

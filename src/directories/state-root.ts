@@ -10,7 +10,7 @@ import { EACCES, EEXIST, ENOENT, EPERM, EROFS } from "../core/text/errors.ts";
 import { isAbsolute, parentOf } from "../core/text/paths.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
-import { openAppend, openCreate, openWrite } from "../system/system.ts";
+import { openAppend, openCreate, openNonblocking, openWrite } from "../system/system.ts";
 import { findPerson, findRun, UserPlaces } from "./user-places.ts";
 
 const systemRoot = "/run/runit/supervise";
@@ -243,7 +243,7 @@ export class StatePlaces {
   /** A directory on a read-only file system: nothing can be done there. */
   #isLeftOver(classic: string): boolean {
     if (makeLinkParents(this.#system, classic)) return false;
-    const fd = this.#system.open(`${classic}/lock`, openWrite + openAppend + openCreate, 0o600);
+    const fd = this.#system.open(`${classic}/lock`, openWrite + openAppend + openCreate + openNonblocking, 0o600);
     if (fd >= 0) this.#system.close(fd);
     return fd === -EROFS;
   }

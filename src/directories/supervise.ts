@@ -10,7 +10,8 @@ import { textAt } from "../core/text/bytes.ts";
 import { EAGAIN, EEXIST, EINVAL, ENOENT } from "../core/text/errors.ts";
 import { orFail, SystemError } from "../system/errors.ts";
 import type { System } from "../system/system.ts";
-import { openAppend, openCreate, openNonblocking, openRead, openReadWrite, openWrite } from "../system/system.ts";
+import { openAppend, openCreate, openNonblocking, openRead, openWrite } from "../system/system.ts";
+import { openOwnRecord } from "./child-record.ts";
 import type { Sharing } from "./sharing.ts";
 
 /** Longest link target that is followed, in bytes: a limit of the original. */
@@ -68,7 +69,7 @@ export class SuperviseDirectory {
     if (!isMade) this.#makeDirectory();
     this.#sharing?.openDirectory(this.#directory);
     this.#lock = orFail(
-      system.open(this.#path("lock"), openWrite + openAppend + openCreate, 0o600),
+      system.open(this.#path("lock"), openWrite + openAppend + openCreate + openNonblocking, 0o600),
       `unable to open ${this.#name}/lock`,
     );
   }
@@ -136,7 +137,7 @@ export class SuperviseDirectory {
   /** Whom an earlier runsv left behind; undefined: nobody, or nothing is known. Opens the record for the children. */
   openRecord(): ChildRecord | undefined {
     if (this.#directory === "") return undefined;
-    this.#record = this.#system.open(this.#path("child"), openReadWrite + openCreate, 0o600);
+    this.#record = openOwnRecord(this.#system, this.#path("child"));
     if (this.#record < 0) return undefined; // no record, no adoption: as the original
     const bytes = new Uint8Array(recordBytes);
     return this.#system.read(this.#record, bytes) === recordBytes ? decodeRecord(bytes) : undefined;
@@ -145,7 +146,7 @@ export class SuperviseDirectory {
   /** The record as it is now, whoever is in it. */
   lastRecord(): ChildRecord | undefined {
     const bytes = new Uint8Array(recordBytes);
-    return this.#readFile("child", bytes) === recordBytes ? decodeRecord(bytes) : undefined;
+    return this.#system.readAt(this.#record, bytes, 0) === recordBytes ? decodeRecord(bytes) : undefined;
   }
   /** Takes out of the record who is none of ours: a process of another boot, say. */
   clearRecord(): void {

@@ -224,9 +224,11 @@ double posix_constant(double which, const uint8_t *into, size_t into_length) {
 
 /* musl's open sets close-on-exec a second time, for kernels that are long gone: one call in ten of ours. */
 static int open_file(const char *path, int flags, mode_t mode) {
-  /* system.ts knows the flags of x86-64. All that it uses are the same elsewhere, but for this one. */
-  if (flags & 0200000) flags = (flags & ~0200000) | O_DIRECTORY;
-  return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_LARGEFILE, mode);
+  /* system.ts knows the flags of x86-64. All that it uses are the same elsewhere, but for these. */
+  int same = flags & ~(0200000 | 0400000);
+  if (flags & 0200000) same |= O_DIRECTORY;
+  if (flags & 0400000) same |= O_NOFOLLOW;
+  return (int)syscall(SYS_openat, AT_FDCWD, path, same | O_CLOEXEC | O_LARGEFILE, mode);
 }
 
 double posix_open(const uint8_t *path, size_t path_length, double flags, double mode) {
@@ -291,7 +293,11 @@ double posix_write_at(double fd, const uint8_t *bytes, size_t bytes_length, doub
 /* Which step of a replacement failed is added to -errno in thousands; a short write is errno 0 of step 2. */
 static double replace(const char *temporary, const char *path, const void *bytes, size_t length, double mode) {
   if (!IN_RANGE(mode, 0, 0777)) return -(1000.0 + EINVAL);
-  int fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, (mode_t)mode);
+  const int flags = O_WRONLY | O_CREAT | O_TRUNC | 0400000 | O_NONBLOCK; /* no link is followed: see open_file */
+  int fd = open_file(temporary, flags, (mode_t)mode);
+  /* a link or a pipe there is none of ours, whoever may write to the directory */
+  if (fd < 0 && (errno == ELOOP || errno == ENXIO) && unlink(temporary) == 0)
+    fd = open_file(temporary, flags | O_EXCL, (mode_t)mode);
   if (fd < 0) return -(1000.0 + errno);
   if (mode != 0644) fchmod(fd, (mode_t)mode); /* for a group, whatever the umask says */
   ssize_t written = write(fd, bytes, length);

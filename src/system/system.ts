@@ -421,4 +421,7 @@ export const openNoTerminal = 0o400;
 export const openTruncate = 0o1000;
 export const openAppend = 0o2000;
 export const openNonblocking = 0o4000;
+export const openExclusive = 0o200;
+/** A link is an error. */
+export const openNoFollow = 0o400000;
 export const openDirectory = 0o200000;

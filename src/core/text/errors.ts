@@ -6,6 +6,7 @@ export const ESRCH = 3;
 export const EIO = 5;
 export const ENXIO = 6;
 export const EAGAIN = 11;
+export const ELOOP = 40;
 export const EACCES = 13;
 export const EEXIST = 17;
 export const EISDIR = 21;
