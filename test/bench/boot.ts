@@ -1,5 +1,5 @@
 // Process 1, of a container or with stages: how soon what it runs runs, how soon all is over, what orphans and memory cost.
-// Beside Debian's runit, and the small process 1s that Debian has: tini, dumb-init, s6-svscan.
+// Beside Debian's runit, and the small process 1s that Debian has: tini, dumb-init, s6-svscan, the init of busybox.
 
 import type { ChildProcess } from "node:child_process";
 import { spawn, spawnSync } from "node:child_process";
@@ -11,7 +11,7 @@ import { childrenOf, memoryOf, processorTimeOf } from "./processes.ts";
 import type { Places } from "./tools.ts";
 import { pause } from "./tree.ts";
 
-const peers = ["ours", "runit", "tini", "dumb-init", "s6"] as const;
+const peers = ["ours", "runit", "tini", "dumb-init", "s6", "busybox"] as const;
 type Peer = (typeof peers)[number];
 const titles: Readonly<Record<Peer, string>> = {
   ours: "runit-ts",
@@ -19,6 +19,7 @@ const titles: Readonly<Record<Peer, string>> = {
   tini: "tini",
   "dumb-init": "dumb-init",
   s6: "s6-svscan",
+  busybox: "busybox init",
 };
 
 export interface BootRow {
@@ -135,12 +136,13 @@ class Bench {
   /** A new root directory; services named s0, s1 … are programs that note their moments. */
   root(services: number, directory = "etc/service"): string {
     const root = path.join(this.#trees, `root${this.#count++}`);
-    for (const name of ["usr", "bench", "reference", "proc", "dev", "run", "tmp", "etc/runit", directory])
+    for (const name of ["usr", "bench", "reference", "machine", "proc", "dev", "run", "tmp", "etc/runit", directory])
       fs.mkdirSync(path.join(root, name), { recursive: true });
     for (const name of ["bin", "lib", "lib64", "sbin"]) {
       if (fs.existsSync(`/${name}`)) fs.symlinkSync(`usr/${name}`, path.join(root, name));
     }
     fs.writeFileSync(path.join(root, "dev/null"), "");
+    fs.writeFileSync(path.join(root, "etc/inittab"), "::once:/bench/moment\n"); // busybox's
     for (let i = 0; i < services; i++) {
       const service = path.join(root, directory, `s${i}`);
       fs.mkdirSync(service, { recursive: true });
@@ -198,7 +200,12 @@ function running(bench: Bench, program: string): readonly (readonly [Peer, Begun
     ["tini", { argv: ["/reference/usr/bin/tini", "--", program] }, "usr/bin/tini"],
     ["dumb-init", { argv: ["/reference/usr/bin/dumb-init", program] }, "usr/bin/dumb-init"],
   ];
-  return all.filter(([, , needs]) => needs === "" || bench.has(needs)).map(([peer, begun]) => [peer, begun]);
+  const found = all.filter(([, , needs]) => needs === "" || bench.has(needs));
+  // A program of its own is in its inittab; TERM means reboot.
+  const machine = path.join(bench.places.build, "machine/bin");
+  if (program === "/bench/moment" && fs.existsSync(path.join(machine, "busybox")))
+    found.push(["busybox", { argv: ["/machine/busybox", "init"], mounts: [`${machine}:/machine`] }, ""]);
+  return found.map(([peer, begun]) => [peer, begun]);
 }
 function staging(bench: Bench): readonly (readonly [Peer, Begun])[] {
   const all: (readonly [Peer, Begun, string])[] = [

@@ -8,6 +8,7 @@ import { describeBoot, measureBoot } from "./boot.ts";
 import { describeLogs, measureLogs } from "./logs.ts";
 import type { Row, Summary } from "./numbers.ts";
 import { describeTable, quantile, summarize } from "./numbers.ts";
+import { describePeers, measurePeers } from "./peers.ts";
 import { memoryOf, processorTimeOf, sleepsOf } from "./processes.ts";
 import { measureTools } from "./tools.ts";
 import type { Build } from "./tree.ts";
@@ -15,7 +16,7 @@ import { pause, sleep, stopAll, Tree } from "./tree.ts";
 import { measureUsers } from "./users.ts";
 
 const isQuick = (process.env["BENCH_QUICK"] ?? "") !== "";
-/** "trees", "users", "tools", "boot" or "logs": only those. */
+/** "trees", "users", "peers", "tools", "boot" or "logs": only those. */
 const only = process.env["BENCH_ONLY"] ?? "";
 const root = path.resolve(import.meta.dirname, "../..");
 const build = path.resolve(root, process.argv[2] ?? "build");
@@ -227,6 +228,7 @@ async function main(): Promise<void> {
   const tools = only === "" || only === "tools" ? measureTools(places) : [];
   const trees = process.env["BENCH_TREES"] ?? fs.mkdtempSync(path.join(os.tmpdir(), "bench-"));
   const users = only === "" || only === "users" ? await measureUsers(places, trees) : [];
+  const peers = only === "" || only === "peers" ? await measurePeers(places, trees) : [];
   const boot = only === "" || only === "boot" ? await measureBoot(places, trees) : [];
   const logs = only === "" || only === "logs" ? await measureLogs(places) : [];
 
@@ -240,10 +242,21 @@ async function main(): Promise<void> {
   console.log(`${about.join(", ")}; median (least–greatest)\n`);
   if (table.length > 0) console.log(describeTable(table));
   if (users.length > 0) console.log(`\n${describeTable(users)}`);
+  if (peers.length > 0) console.log(`\n${describePeers(peers)}`);
   if (tools.length > 0) console.log(`\n${describeTable(tools)}`);
   if (boot.length > 0) console.log(`\n${describeBoot(boot)}`);
   for (const each of logs) console.log(`\n${describeLogs(each)}`);
-  const json = { machine, isQuick, seconds: (performance.now() - start) / 1000, rows: table, users, tools, boot, logs };
+  const json = {
+    machine,
+    isQuick,
+    seconds: (performance.now() - start) / 1000,
+    rows: table,
+    users,
+    peers,
+    tools,
+    boot,
+    logs,
+  };
   fs.writeFileSync(path.join(build, "bench.json"), `${JSON.stringify(json, null, 2)}\n`);
 }
 

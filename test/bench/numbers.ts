@@ -63,7 +63,8 @@ export function describeRatio(ours: number | undefined, theirs: number | undefin
   return ratio < 0.01 && ratio > 0 ? ratio.toFixed(4) : ratio.toFixed(2);
 }
 
-function describe(summary: Summary | undefined, unit: string): string {
+/** A cell: the median, and the spread if there is one. */
+export function describe(summary: Summary | undefined, unit: string): string {
   if (summary === undefined) return "–";
   const spread = summary.count > 1 ? ` (${short(summary.low)}–${short(summary.high)})` : "";
   return `${short(summary.median)}${unit === "" ? "" : ` ${unit}`}${spread}`;
