@@ -82,6 +82,14 @@ $(PROGRAMS:%=$(BUILD)/bin/%): $(BUILD)/runit-ts
 programs:
 	@echo $(PROGRAMS)
 
+# The documents as pages: build/site.
+site: node_modules/.installed
+	node scripts/site.mjs $(BUILD)/site
+
+# Faults, kills, losses, fuzzing, mutants, simulated days; TORTURE=long for hours. docs/reliability.md is a report of it.
+torture: all
+	scripts/torture
+
 installed:
 	@echo $(INSTALLED)
 

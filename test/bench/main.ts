@@ -239,13 +239,15 @@ async function main(): Promise<void> {
     `load ${loadBefore.toFixed(1)} before`,
     isQuick ? "quick run" : "full run",
   ];
-  console.log(`${about.join(", ")}; median (least–greatest)\n`);
-  if (table.length > 0) console.log(describeTable(table));
-  if (users.length > 0) console.log(`\n${describeTable(users)}`);
-  if (peers.length > 0) console.log(`\n${describePeers(peers)}`);
-  if (tools.length > 0) console.log(`\n${describeTable(tools)}`);
-  if (boot.length > 0) console.log(`\n${describeBoot(boot)}`);
-  for (const each of logs) console.log(`\n${describeLogs(each)}`);
+  const tables: Record<string, string> = {};
+  if (table.length > 0) tables["trees"] = describeTable(table);
+  if (users.length > 0) tables["users"] = describeTable(users);
+  if (peers.length > 0) tables["peers"] = describePeers(peers);
+  if (boot.length > 0) tables["boot"] = describeBoot(boot);
+  if (tools.length > 0) tables["tools"] = describeTable(tools);
+  for (const [index, each] of logs.entries()) tables[`logs ${index + 1}`] = describeLogs(each);
+  console.log(`${about.join(", ")}; median (least–greatest)`);
+  for (const text of Object.values(tables)) console.log(`\n${text}`);
   const json = {
     machine,
     isQuick,
