@@ -508,7 +508,8 @@ export class LogDirectory {
     this.#toSkip = 0;
     this.#work.done = 0;
     const isWritten = this.#deliver(line, 0, line.length);
-    if (isWritten) this.#heldSince = -1;
+    // It is there as well if only the rotation that it brought about has failed: its length is in the record.
+    if (isWritten || this.#step !== "none") this.#heldSince = -1;
     else this.#takeBack(this.#work.done);
     this.#work.done = 0;
     return isWritten;

@@ -4,7 +4,7 @@
 // the file system does not tell, the caller polls.
 
 import type { Entry } from "../core/supervise/scan.ts";
-import { EINVAL, ENOENT } from "../core/text/errors.ts";
+import { EINVAL, ELOOP, ENOENT, ENOTDIR } from "../core/text/errors.ts";
 import type { System } from "../system/system.ts";
 import { inotifyEvents } from "./inotify.ts";
 
@@ -12,6 +12,8 @@ type Warn = (text: string, errno: number) => void;
 
 /** A service that appeared is left alone until it has not changed for so long: it may be on its way. */
 const settleSeconds = 0.02;
+/** What could not be looked at, for a reason that may pass, is looked at again so soon. */
+const retryMilliseconds = 1000;
 const longestChain = 40;
 
 const inAttrib = 0x4;
@@ -58,6 +60,8 @@ export class ScanDirectory {
   #watches = new Map<number, Watch>();
   #isWatched = false;
   #version = "";
+  /** What the last scan found. */
+  #found: readonly Entry[] = [];
 
   /** `origin`: the open directory to which a relative path relates, and to which a scan returns. */
   constructor(system: System, path: string, origin: number, warn: Warn) {
@@ -141,6 +145,13 @@ export class ScanDirectory {
         continue;
       }
       if (entry.errno !== 0) this.#warn(`unable to stat ${name}`, entry.errno);
+      const old = mayPass(entry.errno) ? this.#found.find((one) => one.name === name) : undefined;
+      if (old !== undefined) {
+        // It cannot be told that it has gone.
+        entries.push(entryOf(old.name, old.key, old.identity));
+        if (again < 0) again = retryMilliseconds;
+        continue;
+      }
       if (entry.kind !== "directory") continue;
       const key = isByName ? name : entry.identity;
       if (!known.has(key)) {
@@ -158,6 +169,7 @@ export class ScanDirectory {
       }
       entries.push(entryOf(name, key, entry.identity));
     }
+    this.#found = entries;
     return { entries, againMilliseconds: again };
   }
 
@@ -281,6 +293,11 @@ function isLocal(fileSystem: number): boolean {
     0x72b6, 0xca451a4e, 0x3153464a, 0x3434, 0x4d44, 0x2011bab0, 0xe0f5e1e2, 0x52654973, 0x9660,
   ];
   return local.includes(fileSystem);
+}
+
+/** Whether somebody who looks again may find what he could not look at now. */
+function mayPass(errno: number): boolean {
+  return errno !== 0 && errno !== ENOENT && errno !== ELOOP && errno !== ENOTDIR;
 }
 
 function entryOf(name: string, key: string, identity: string): Entry {

@@ -138,10 +138,10 @@ suite("in lives of svlogd", () => {
         never,
       );
     }
-    context.diagnostic(`${calls} calls`);
+    context.diagnostic(`counts: nth-call kills=${calls}`);
   });
 
-  test("svlogd is killed in the n-th call, and the next one soon after, for every n", () => {
+  test("svlogd is killed in the n-th call, and the next one soon after, for every n", (context) => {
     for (let n = 1; n <= calls; n++) {
       for (const more of [1 + ((n * 7) % 30), 1 + ((n * 31) % 97), 1 + ((n * 3) % 211)]) {
         assertComplete(
@@ -151,6 +151,7 @@ suite("in lives of svlogd", () => {
         );
       }
     }
+    context.diagnostic(`counts: nth-call kills=${calls * 9}`);
   });
 
   for (const [name, errno] of [
@@ -176,7 +177,59 @@ suite("in lives of svlogd", () => {
         for (const end of ends) assert.match(end, /^0$|^unable to open current working directory: /);
       }
       assert.ok(excused < calls / 3);
+      context.diagnostic(`counts: nth-call faults=${calls}`);
       context.diagnostic(`${calls} calls, ${excused} of them with an excuse`);
     });
   }
+
+  test("what is said of a hold fills the file, its rotation fails, and svlogd is killed: no line is doubled", () => {
+    let kills = 0;
+    for (let size = 1000; size < 1900; size += 10) {
+      for (let n = 1; n < 12; n++) {
+        const machine = new Machine();
+        machine.maxPolls = 9000;
+        logDirectory(machine, "s1500\nn0\n", "/a");
+        logDirectory(machine, `s${size}\nn0\n`, "/b");
+        const input = machine.input();
+        let written = "";
+        let count = 0;
+        const put = (lines: number): void => {
+          let text = "";
+          for (let i = 0; i < lines; i++) text += `${++count} ${"x".repeat(20)}\n`;
+          written += text;
+          input.write(text);
+        };
+        machine.after(1, () => put(4));
+        machine.after(3100, () => put(8));
+        machine.after(30_000, () => input.end());
+        const start = machine.milliseconds;
+        let renames = 0;
+        machine.refuses = (call) => {
+          const time = machine.milliseconds - start;
+          if (time < 3000 || time > 9050) return 0;
+          if (call === "write" && time < 3500) return 28;
+          if (call !== "rename current") return 0;
+          if (++renames === 1) machine.killAt = machine.calls + n;
+          return 28;
+        };
+        let isKilled = false;
+        for (let life = 0; life < 4; life++) {
+          const end = playLogger(machine, "-t", "/a", "/b");
+          isKilled ||= end === "killed";
+          if (end === 0) break;
+        }
+        if (!isKilled) continue;
+        kills++;
+        for (const directory of directories) {
+          const lines = logged(machine, directory).replaceAll(/^@[0-9a-f]{24} (svlogd: warning: .*\n)?/gm, "");
+          assert.equal(
+            lines,
+            written,
+            `files of ${size} bytes, killed ${n} calls after the first refused rename: ${directory}`,
+          );
+        }
+      }
+    }
+    assert.ok(kills > 100, `${kills}`);
+  });
 });

@@ -158,6 +158,7 @@ export class Selection {
   /**
    * Finds the lines of [from, to) that it selects, as runs of them (`runStart`, `runEnd`): how many there are.
    * @param lineBytes how much of a line is looked at
+   * Not to be asked of a selection that takes all or none.
    */
   findRuns(bytes: Uint8Array, from: number, to: number, lineBytes: number): number {
     this.#scan(bytes.subarray(from, to), lineBytes);

@@ -39,7 +39,7 @@ export function parseOptions(words: readonly string[], letters: string, long: re
         if (name !== word) given.push({ letter: name, value: word.slice(name.length + 1) });
         else if (index < words.length) given.push({ letter: name, value: String(words[index++] ?? "") });
         else return { given, endedBy, rest: [], complaint: `option requires an argument -- ${name.slice(2)}` };
-      } else if (long.includes(word)) given.push({ letter: word, value: "" });
+      } else if (!word.endsWith(":") && long.includes(word)) given.push({ letter: word, value: "" });
       else {
         endedBy = word;
         break;

@@ -9,6 +9,7 @@ export const EAGAIN = 11;
 export const ELOOP = 40;
 export const EACCES = 13;
 export const EEXIST = 17;
+export const ENOTDIR = 20;
 export const EISDIR = 21;
 export const EINVAL = 22;
 export const ENOSPC = 28;

@@ -84,6 +84,23 @@ suite("runsvdir", () => {
     );
   });
 
+  test("keeps a service whose directory cannot be looked at for once, and ends it when it has gone", () => {
+    const machine = machineWith("a", "b");
+    let refusals = 0;
+    machine.after(10_000, () => {
+      machine.touch("/service");
+      machine.refuses = (call) => (call === "stat a" && refusals++ === 0 ? 5 : 0);
+    });
+    machine.after(600_000, () => machine.raise("TERM"));
+    assert.equal(play(machine, "/service"), 0);
+    assert.deepEqual(
+      machine.living().map((one) => one.name),
+      ["runsv a", "runsv b"],
+    );
+    assert.equal(machine.stderr, "runsvdir /service: warning: unable to stat a: input/output error\n");
+    assert.ok(refusals >= 2, "it was looked at again");
+  });
+
   test("says that processes have run out, and starts what is missing when they are back", () => {
     const machine = machineWith("a", "b");
     machine.maxProcesses = 1;

@@ -22,6 +22,7 @@ test("options as the field's programs read them", () => {
     ["--level -v up", "--level=-v", "up", ""],
     ["--level= up", "--level=", "up", ""],
     ["--level", "", "", "option requires an argument -- level"],
+    ["--level: up", "", "up", ""],
   ];
   for (const [line, given, rest, complaint] of table) {
     const options = parseOptions(line.split(" "), "vw:", ["--json", "--level:"]);
