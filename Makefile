@@ -43,7 +43,7 @@ CFLAGS := -std=c17 -Os -fstack-protector-strong -fstack-clash-protection -Wall -
 SOURCES := $(shell find src -name '*.ts')
 
 .PHONY: all programs installed demo test check bench dist site torture client install install-files install-daemontools-names uninstall clean
-all: $(PROGRAMS:%=$(BUILD)/bin/%)
+all: $(PROGRAMS:%=$(BUILD)/bin/%) $(BUILD)/bin/runit-ts
 
 node_modules/.installed: package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -74,7 +74,7 @@ $(BUILD)/runtime-sources: $(SOURCES) $(BUILD)/posix.json
 	rm $(BUILD)/runtime.o $@.json
 	mv $@.new $@
 
-$(PROGRAMS:%=$(BUILD)/bin/%): $(BUILD)/runit-ts
+$(PROGRAMS:%=$(BUILD)/bin/%) $(BUILD)/bin/runit-ts: $(BUILD)/runit-ts
 	@mkdir -p $(BUILD)/bin
 	@ln -sf ../runit-ts $@
 
