@@ -145,12 +145,11 @@ export class ScanDirectory {
         continue;
       }
       if (entry.errno !== 0) this.#warn(`unable to stat ${name}`, entry.errno);
-      const old = mayPass(entry.errno) ? this.#found.find((one) => one.name === name) : undefined;
-      if (old !== undefined) {
+      if (mayPass(entry.errno)) {
         // It cannot be told that it has gone.
-        entries.push(entryOf(old.name, old.key, old.identity));
+        const old = this.#found.find((one) => one.name === name);
+        if (old !== undefined) entries.push(entryOf(old.name, old.key, old.identity));
         if (again < 0) again = retryMilliseconds;
-        continue;
       }
       if (entry.kind !== "directory") continue;
       const key = isByName ? name : entry.identity;

@@ -98,7 +98,7 @@ suite("a container's process 1 (differs: runsv-restarts-in-place)", { concurrenc
   staged(
     `survives a fault before each of its first ${calls} calls that change something`,
     faultyBuild,
-    async (stage) => {
+    async (stage, context) => {
       let faulted = 0;
       for (let call = 1; call <= calls; call++) {
         const name = `life${call}`;
@@ -118,6 +118,7 @@ suite("a container's process 1 (differs: runsv-restarts-in-place)", { concurrenc
         for (const pid of pids())
           assert.ok(!fs.existsSync(`/proc/${pid}`), `fault before call ${call}: ${pid} is left`);
       }
+      context.diagnostic(`counts: container faults=${faulted}`);
       assert.ok(faulted > calls / 2, `${faulted} faults`);
     },
   );

@@ -151,6 +151,7 @@ suite("the crash net", { concurrency: 3 }, () => {
         await restarted(stage, runsv, round);
         await stage.becomes(() => livingState(stage), before);
       }
+      context.diagnostic("counts: crash-net faults=20");
       context.diagnostic(
         `${((performance.now() - start) / 1000).toFixed(1)} s, with a pause after each from the fourth on`,
       );

@@ -143,6 +143,9 @@ for (const [title, flood] of floods) {
     releaseBuild,
     async (stage, context) => {
       const counts = await pour(stage, context, flood);
+      for (const { lines: all, missing: lost, doubled, torn } of counts)
+        context.diagnostic(`counts: flood lines=${all} missing=${lost} doubled=${doubled} torn=${torn}`);
+      context.diagnostic(`counts: flood signals=${flood.signals}`);
       for (const { lines: _, ...wrong } of counts) assert.deepEqual(wrong, nothingWrong);
     },
     { timeoutMilliseconds: time, skip: missing("gzip") },
@@ -218,7 +221,7 @@ staged(
       }
     };
     await Promise.all([work(), work()]);
-    context.diagnostic(`${tries.length} kills`);
+    context.diagnostic(`counts: lost-lines kills=${tries.length}`);
     assert.equal(wrong.length, 0, `${wrong.length} of ${tries.length} kills:\n${wrong.slice(0, 10).join("\n")}`);
   },
   { timeoutMilliseconds: patienceMilliseconds, skip: missing("strace") },

@@ -116,6 +116,7 @@ for (const kind of [beside, apart]) {
             assert.ok(lines.join("").includes(`start ${i}\n`), `lost start ${i}: ${where}`);
           assert.ok(machine.content(`${kind.state}/stat`) === "down\n", `status lies: ${where}`);
         }
+        context.diagnostic(`counts: nth-call faults=${calls}`);
         context.diagnostic(`${calls} calls, ${fatal} of them fatal at the start`);
       });
     }

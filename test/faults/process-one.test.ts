@@ -36,7 +36,7 @@ suite("process 1 (differs: runit-restarts-in-place)", { concurrency: 2 }, () => 
   staged(
     `${faults} faults later it runs the same stage with the same children`,
     faultyBuild,
-    async (stage) => {
+    async (stage, context) => {
       const script = "sleep 1000 & echo two; exec sleep 1001";
       const machine = await boot(stage, { ...std, 2: script }, { env: { RUNIT_TS_FAULT_FILE: "/out/fault" } });
       await machine.says("two");
@@ -53,6 +53,7 @@ suite("process 1 (differs: runit-restarts-in-place)", { concurrency: 2 }, () => 
         await machine.inside("(sleep 0.01 & sleep 0.02 &) ; :");
         await stage.until("orphans are reaped", () => machine.processes("sleep 0.0").length === 0);
       }
+      context.diagnostic(`counts: process-one faults=${faults}`);
       assert.equal(await machine.process("sleep 1001"), stage2);
       assert.equal(await machine.process("sleep 1000"), child);
       assert.equal(machine.pid, process1);
@@ -78,6 +79,7 @@ suite("process 1 (differs: runit-restarts-in-place)", { concurrency: 2 }, () => 
       await stage.until("all are left", () => machine.console.includes(`left ${orphans}`), 600_000);
       await stage.until("all are reaped", () => machine.processes().length === 2);
       const after = memoryOf(machine.pid);
+      context.diagnostic(`counts: process-one orphans=${orphans}`);
       context.diagnostic(`resident ${before} KiB after 2000, ${after} KiB after ${orphans}`);
       // How many end between two looks makes a difference of some pages; an object for each of them would be megabytes.
       assert.ok(after <= before + 64, `${before} ${after}`);
@@ -92,7 +94,8 @@ suite("process 1 (differs: runit-restarts-in-place)", { concurrency: 2 }, () => 
         staged(
           `${kind}, ${first + 1} to ${first + 10}`,
           faultyBuild,
-          async (stage) => {
+          async (stage, context) => {
+            context.diagnostic("counts: process-one faults=10");
             for (let n = first + 1; n <= first + 10; n++) {
               fs.rmSync(stage.at("root"), { recursive: true, force: true });
               const env = { RUNIT_TS_FAULT: `${kind}#${n}` };

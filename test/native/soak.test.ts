@@ -8,7 +8,8 @@ import type { Stage } from "../conformance/stage.ts";
 import { logging } from "../conformance/svlogd/scenes.ts";
 import { directoryInMemory, openFiles, releaseBuild, resident, staged } from "../faults/scenes.ts";
 
-const events = 1_000_000;
+const events = Number(process.env["SOAK_EVENTS"] ?? "1000000");
+const lines = Number(process.env["SOAK_LINES"] ?? "3000000");
 const batch = 4000;
 
 /** Bytes written; 0 after a moment if the pipe is full. */
@@ -65,16 +66,17 @@ staged(
       const atLast = resident(daemons[index]?.pid ?? 0);
       context.diagnostic(`${name}: resident ${memory[index]?.join(" ")} KiB`);
       assert.ok(atLast <= afterWarmUp + 32, `${afterWarmUp} KiB, then ${atLast} KiB`);
-      assert.equal(openFiles(stage, daemons[index]?.pid ?? 0).length, files[index]);
+      const pid = daemons[index]?.pid ?? 0;
+      await stage.until("no more descriptors are open", () => openFiles(stage, pid).length === files[index]);
       assert.equal(daemons[index]?.err, "");
     }
+    context.diagnostic(`counts: soak commands=${events}`);
     context.diagnostic(`${events} control bytes in ${seconds.toFixed(1)} s: ${(events / seconds).toFixed(0)} a second`);
     for (const fd of pipes) fs.closeSync(fd);
   },
-  { timeoutMilliseconds: 180_000 },
+  { timeoutMilliseconds: 180_000 + (events + lines) / 10 },
 );
 
-const lines = 3_000_000;
 const lineBatch = 10_000;
 
 staged(
@@ -106,6 +108,7 @@ staged(
     await log.idle();
     assert.equal(openFiles(stage, log.pid).length, files);
     context.diagnostic(`resident ${idle.join(" ")} KiB between, ${busiest} KiB at most`);
+    context.diagnostic(`counts: soak lines=${lines} lost=0`);
     context.diagnostic(`${lines} lines in ${seconds.toFixed(1)} s: ${(lines / seconds).toFixed(0)} a second`);
     const [, afterWarmUp = 0] = idle;
     assert.ok(Math.max(...idle.slice(1)) <= afterWarmUp + 64, idle.join(" "));
@@ -127,5 +130,5 @@ staged(
     const total = bytes(logs[1] ?? "").reduce((sum, one) => sum + one, 0);
     assert.ok(total > 250_000 && total <= 500 * 1024 - 50 * 1024, `${total} bytes`);
   },
-  { timeoutMilliseconds: 180_000 },
+  { timeoutMilliseconds: 180_000 + (events + lines) / 10 },
 );

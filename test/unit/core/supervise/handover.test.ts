@@ -4,7 +4,7 @@ import { decodeService, encodeService } from "../../../../src/core/supervise/han
 import type { Happening, Service } from "../../../../src/core/supervise/service.ts";
 import { newService, react } from "../../../../src/core/supervise/service.ts";
 
-test("every state that can be reached survives a restart in place", () => {
+test("every state that can be reached survives a restart in place", (context) => {
   const at = { seconds: 1700000000, nanoseconds: 123 };
   const happenings: Happening[] = [
     { kind: "begin" },
@@ -25,6 +25,7 @@ test("every state that can be reached survives a restart in place", () => {
     assert.deepEqual(decodeService(line), { ...service, starting: false });
     for (const happening of happenings) work.push(react(service, happening).next);
   }
+  context.diagnostic(`counts: kept states=${seen.size} steps=${seen.size * happenings.length}`);
   assert.ok(seen.size > 500, `${seen.size} states`);
 });
 

@@ -44,4 +44,14 @@ suite("a scan", () => {
     const many = Array.from({ length: 5000 }, (_, i) => entry(`s${i}`));
     assert.equal(planScan([], many, 0).start.length, 5000);
   });
+
+  test("takes another definition of a running service for what it is, and one that is away for none", () => {
+    const one: Known = { ...known("a", 7), key: "a" };
+    const other = planScan([one], [{ name: "a", key: "a", identity: "i-other" }], 5000);
+    assert.deepEqual([names(other.keep), other.keep[0]?.identity, names(other.replaced)], ["a", "i-other", "a"]);
+    const away = planScan([one], [{ name: "a", key: "a", identity: "" }], 5000);
+    assert.deepEqual([names(away.keep), away.keep[0]?.identity, names(away.replaced)], ["a", "i-a", ""]);
+    const same = planScan([one], [{ name: "a", key: "a", identity: "i-a" }], 5000);
+    assert.deepEqual([names(same.keep), names(same.replaced)], ["a", ""]);
+  });
 });
