@@ -161,6 +161,8 @@ export class Supervisor {
   #state: Supervision;
   #scriptPid = 0;
   #scriptUntil = never;
+  /** Who has ended, while what was said before is heard; else 0. */
+  #endedPid = 0;
   readonly #heard: { readonly of: Role; readonly happening: Happening }[] = [];
   #isActing = false;
   /** Told to end for good: nothing starts it any more. */
@@ -576,6 +578,7 @@ export class Supervisor {
 
   #send(child: Child, signal: SignalName): void {
     const pid = this.#serviceOf(child).pid;
+    if (pid === this.#endedPid) return; // it is nobody's any more
     const number = numberOf(signal);
     const result = child.pidfd >= 0 ? this.#system.pidfdKill(child.pidfd, number) : this.#system.kill(pid, number);
     if (result >= 0 || result === -noSuchProcess) return; // ended a moment ago: that is heard next
@@ -614,6 +617,10 @@ export class Supervisor {
   }
 
   #ended(child: Child, exitCode: number, waitStatus: number): void {
+    // What was written before it ended comes first: `sv down` may be the last that a run or a finish does.
+    this.#endedPid = this.#serviceOf(child).pid;
+    this.#obey(child);
+    this.#endedPid = 0;
     const service = this.#serviceOf(child);
     const tell = service.phase === "run" ? this.#setting.ended : undefined;
     if (tell?.(child.role, exitCode >= 0 ? exitCode * 256 : waitStatus === 0 ? -1 : waitStatus) === true) {

@@ -175,6 +175,20 @@ stories("runsv", (story) => {
     assert.equal(stage.read("svc/supervise/pid"), `${pid}\n`);
   });
 
+  story("47 (by itself)", "what finish, or run, does last is to say d: it is not started once more", async (stage) => {
+    const names = Array.from({ length: 8 }, (_, index) => `svc${index}`);
+    const job = "echo $$ >>starts\nsleep 1.2\n"; // so long that nothing rests before the next start
+    const says = "printf d >supervise/control";
+    for (const [index, name] of names.entries()) {
+      stage.service(name, index % 2 === 0 ? { run: job, finish: says } : { run: `${job}${says}` });
+      await stage.supervise(name);
+    }
+    for (const name of names) {
+      await stage.until(`${name} is down`, () => stage.stat(name) === "down" && starts(stage, name) > 0);
+      assert.equal(starts(stage, name), 1, name);
+    }
+  });
+
   story(47, "told d during finish, a service stays down afterwards", async (stage) => {
     const { runsv, end, letFinishEnd } = await superviseFinishing(stage);
     await end("t");
