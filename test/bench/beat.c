@@ -1,5 +1,5 @@
-/* beat: writes when it began (nanoseconds of the monotonic clock) and its pid into the file `beats` of its working directory,
- * and waits. */
+/* beat: writes when it began (nanoseconds of the monotonic clock) and its pid into the file `beats` of its working
+ * directory, and waits. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
