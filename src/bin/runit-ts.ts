@@ -36,6 +36,8 @@ const programs =
   "softlimit sv sv-add sv-del sv-disable sv-enable sv-remove sv-user svlogd svwaitdown svwaitup utmpset";
 /** What chpst is too, by these names. */
 const chpstNames = "envdir envuidgid pgrphack setlock setuidgid softlimit";
+/** Pages of programs that runit does not have. */
+const newPages = "runit-container sv-add sv-remove sv-user";
 const longestChain = 40;
 
 function main(): void {
@@ -99,30 +101,24 @@ function asksForHelp(args: readonly string[], system: System): boolean {
 
 /** The short text of the manual page. The programs of runit then say what they say to `--help`: usage, or no such directory. */
 function help(program: string, args: readonly string[], system: System): number {
+  const page = pageOf(program);
+  system.writeText(1, helpOf(page));
+  return isAmong(newPages, page) ? 0 : start(program, args, system);
+}
+
+/** The manual page of a program, which may be that of another name. */
+function pageOf(program: string): string {
   switch (program) {
-    case "runit-container":
-    case "sv-user":
-      system.writeText(1, helpOf(program));
-      return 0;
-    case "sv-add":
     case "sv-enable":
-      system.writeText(1, helpOf("sv-add"));
-      return 0;
-    case "sv-remove":
+      return "sv-add";
     case "sv-del":
     case "sv-disable":
-      system.writeText(1, helpOf("sv-remove"));
-      return 0;
-    case "":
-      system.writeText(1, helpOf("sv"));
-      break;
+      return "sv-remove";
     case "init":
-      system.writeText(1, helpOf("runit-init"));
-      break;
+      return "runit-init";
     default:
-      system.writeText(1, helpOf(program));
+      return program === "" ? "sv" : program;
   }
-  return start(program, args, system);
 }
 
 function run(program: string, args: readonly string[], system: System): number {
