@@ -108,7 +108,8 @@ stories("sv", (story) => {
       if (stage.isOurs) {
         assertSays(agrees, late, 1);
         assert.ok(agrees.milliseconds >= 900 && disagrees.milliseconds >= 900);
-        await stage.until("the check scripts are gone", () => stage.processes("check").length === 0);
+        // With its "./": under an emulator a process also shows the path of its program, and any checkout may have "check" in it.
+        await stage.until("the check scripts are gone", () => stage.processes("./check").length === 0);
       } else {
         assertSays(agrees, running);
         assert.ok(agrees.milliseconds >= 2900, `${agrees.milliseconds} ms`);
