@@ -1,8 +1,11 @@
 # bash completion for runit-ts: commands of sv, names of services, options as --help tells them.
-# shellcheck shell=bash disable=SC2207,SC2086 # one candidate a line, and IFS is a newline
+#
+# A name may be anything, `$(rm -r x)` among it: none is expanded here (as compgen -W would), and what is put into the line is quoted.
+# shellcheck shell=bash
 
-_runit_ts_words="status up down once pause cont hup alarm interrupt quit 1 2 term kill exit start stop shutdown restart
-try-restart reload check force-stop force-reload force-restart force-shutdown list"
+_runit_ts_orders=(up down once pause cont hup alarm interrupt quit 1 2 term kill exit)
+_runit_ts_requests=(status "${_runit_ts_orders[@]}" start stop shutdown restart try-restart reload check force-stop force-reload
+  force-restart force-shutdown list)
 
 # Services of the scan directory, with their log services; of a user's directory for sv-user and its like.
 _runit_ts_services() {
@@ -22,8 +25,34 @@ _runit_ts_user_services() { sv-user list 2>/dev/null | awk -v want="$1" 'want ==
 
 _runit_ts_options() { "$1" --help 2>/dev/null </dev/null | sed -n 's/^  \(-[^ ,]*\).*/\1/p'; }
 
+# Offers the lines of its input that go on from $current, quoted or not.
+_runit_ts_offer() {
+  local candidate quoted
+  while IFS= read -r candidate; do
+    [[ -n $candidate ]] || continue
+    printf -v quoted %q "$candidate"
+    [[ $candidate != "$current"* && $quoted != "$current"* ]] || COMPREPLY+=("$quoted")
+  done
+}
+
+_runit_ts_words() { _runit_ts_offer < <(printf '%s\n' "$@"); }
+
+# -d or -f; readline quotes them.
+_runit_ts_files() {
+  mapfile -t COMPREPLY < <(compgen "$1" -- "$current")
+  compopt -o filenames 2>/dev/null || : # outside of a completion
+}
+
+_runit_ts_sets() {
+  local entry
+  for entry in "${RUNSVDIR:-/etc/runit/runsvdir}"/*/; do
+    entry=${entry%/}
+    [[ ! -d $entry || ${entry##*/} == current ]] || printf '%s\n' "${entry##*/}"
+  done
+}
+
 _runit_ts() {
-  local IFS=$'\n' current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local program=${1##*/} i command=
   if [[ $program == runit-ts ]] && ((COMP_CWORD > 1)); then
     program=${COMP_WORDS[1]}
@@ -33,15 +62,15 @@ _runit_ts() {
   COMPREPLY=()
   case $program/$previous in
   sv/-w | sv-*/-w | svwait*/-[st] | runit-container/-[gDexrw] | svlogd/-[rRlb] | chpst/-[bnmdopfcrt]) return ;;
-  chpst/-[uU] | sv-user/-u) COMPREPLY=($(compgen -u -- "$current")) && return ;;
-  chpst/-[eC/] | runsv*/-[se] | runsv/-l | runit-container/-d) COMPREPLY=($(compgen -d -- "$current")) && return ;;
-  runsv*/-[gG]) COMPREPLY=($(compgen -g -- "$current")) && return ;;
-  chpst/-[lL] | runit-container/-[if]) COMPREPLY=($(compgen -f -- "$current")) && return ;;
-  runit-container/-o) COMPREPLY=($(compgen -W $'main\nall' -- "$current")) && return ;;
-  runit-container/-p) COMPREPLY=($(compgen -W $'none\nname\ntime\njson' -- "$current")) && return ;;
+  chpst/-[uU] | sv-user/-u) _runit_ts_offer < <(compgen -u -- "$current") && return ;;
+  chpst/-[eC/] | runsv*/-[se] | runsv/-l | runit-container/-d) _runit_ts_files -d && return ;;
+  runsv*/-[gG]) _runit_ts_offer < <(compgen -g -- "$current") && return ;;
+  chpst/-[lL] | runit-container/-[if]) _runit_ts_files -f && return ;;
+  runit-container/-o) _runit_ts_words main all && return ;;
+  runit-container/-p) _runit_ts_words none name time json && return ;;
   esac
   if [[ $current == -* ]]; then
-    COMPREPLY=($(compgen -W "$(_runit_ts_options "${COMP_WORDS[0]}")" -- "$current"))
+    _runit_ts_offer < <(_runit_ts_options "${COMP_WORDS[0]}")
     return
   fi
   # The first word that is no option, nor the argument of one.
@@ -55,42 +84,34 @@ _runit_ts() {
       ;;
     esac
   done
-  local candidates
   case $program in
-  runit-ts) candidates=$(printf '%s\n' chpst runit runit-container runit-init runsv runsvchdir runsvctrl runsvdir runsvstat sv sv-add \
-    sv-remove sv-user svlogd svwaitdown svwaitup utmpset) ;;
-  sv) candidates=$([[ -n $command ]] && _runit_ts_services || printf '%s\n' ${_runit_ts_words//[[:space:]]/$IFS}) ;;
+  runit-ts) _runit_ts_words chpst runit runit-container runit-init runsv runsvchdir runsvctrl runsvdir runsvstat sv sv-add sv-remove \
+    sv-user svlogd svwaitdown svwaitup utmpset ;;
+  sv)
+    if [[ -n $command ]]; then
+      _runit_ts_offer < <(_runit_ts_services)
+    else
+      _runit_ts_words "${_runit_ts_requests[@]}"
+    fi
+    ;;
   sv-user)
     case $command in
-    "") candidates=$(printf '%s\n' log new path env session boot doctor ${_runit_ts_words//[[:space:]]/$IFS}) ;;
-    session) candidates=$'start\nstop\nrun\nstatus' ;;
-    boot) candidates=$'on\noff\nstatus' ;;
-    new | env | doctor) return ;;
-    *) candidates=$(_runit_ts_user_services "") ;;
+    "") _runit_ts_words log new path env session boot doctor "${_runit_ts_requests[@]}" ;;
+    session) _runit_ts_words start stop run status ;;
+    boot) _runit_ts_words on off status ;;
+    new | env | doctor) ;;
+    *) _runit_ts_offer < <(_runit_ts_user_services "") ;;
     esac
     ;;
-  sv-add | sv-enable) candidates=$(_runit_ts_user_services "") ;;
-  sv-remove | sv-del | sv-disable) candidates=$(_runit_ts_user_services enabled) ;;
-  runsvctrl)
-    if [[ -n $command ]]; then
-      COMPREPLY=($(compgen -d -- "$current"))
-      return
-    fi
-    candidates=$(printf '%s\n' up down once pause cont hup alarm interrupt quit 1 2 term kill exit)
-    ;;
-  runsvchdir) candidates=$(cd "${RUNSVDIR:-/etc/runit/runsvdir}" 2>/dev/null && printf '%s\n' */ | sed 's,/$,,; /^current$/d') ;;
-  runit-init | init) candidates=$'0\n6' ;;
-  runit-container)
-    [[ -z $command ]] || candidates=$(_runit_ts_services)
-    [[ -n $command ]] || candidates=$'health\nstop'
-    ;;
-  chpst) candidates=$(compgen -c -- "$current") ;;
-  *)
-    COMPREPLY=($(compgen -d -- "$current"))
-    return
-    ;;
+  sv-add | sv-enable) _runit_ts_offer < <(_runit_ts_user_services "") ;;
+  sv-remove | sv-del | sv-disable) _runit_ts_offer < <(_runit_ts_user_services enabled) ;;
+  runsvctrl) if [[ -n $command ]]; then _runit_ts_files -d; else _runit_ts_words "${_runit_ts_orders[@]}"; fi ;;
+  runsvchdir) _runit_ts_offer < <(_runit_ts_sets) ;;
+  runit-init | init) _runit_ts_words 0 6 ;;
+  runit-container) if [[ -n $command ]]; then _runit_ts_offer < <(_runit_ts_services); else _runit_ts_words health stop; fi ;;
+  chpst) _runit_ts_offer < <(compgen -c -- "$current") ;;
+  *) _runit_ts_files -d ;;
   esac
-  COMPREPLY=($(compgen -W "$candidates" -- "$current"))
 }
 
 complete -F _runit_ts runit-ts chpst runit-container runit-init runsv runsvchdir runsvctrl runsvdir runsvstat sv sv-add sv-del sv-disable \

@@ -13,23 +13,26 @@ const world = fs.mkdtempSync(path.join(os.tmpdir(), "completions."));
 for (const name of ["sv/web/log", "sv/worker", "home/.config/sv/mine"])
   fs.mkdirSync(path.join(world, name), { recursive: true });
 fs.writeFileSync(path.join(world, "home/.config/sv/mine/run"), "#!/bin/sh\n", { mode: 0o755 });
-const environment = {
+/** Names that do something, or become something else, if they are expanded or put into a line as they are. */
+const hostile = ["$(touch done)", "*", "`touch done`", 'q"q', "two words"];
+for (const name of hostile)
+  for (const sub of ["", "/log"]) fs.mkdirSync(path.join(world, "hostile", name + sub), { recursive: true });
+const environment: Record<string, string> = {
   PATH: `${path.join(root, "build/bin")}:${process.env["PATH"]}`,
   HOME: path.join(world, "home"),
   XDG_RUNTIME_DIR: world,
-  SVDIR: path.join(world, "sv"),
   TERM: "dumb",
   LC_ALL: "C.UTF-8",
 };
 fs.chmodSync(world, 0o700);
 
 /** Runs a script of the shell, with the line to complete as its first argument. Candidates, sorted. */
-function run(shell: readonly string[], script: string, line: string): readonly string[] {
+function run(shell: readonly string[], script: string, line: string, services = "sv"): readonly string[] {
   const [program = "", ...options] = shell;
   const file = path.join(world, "script");
   fs.writeFileSync(file, script);
   const { stdout, stderr, error } = spawnSync(program, [...options, file, line], {
-    env: environment,
+    env: { ...environment, SVDIR: path.join(world, services) },
     encoding: "utf8",
     timeout: 60_000,
     cwd: world,
@@ -39,7 +42,7 @@ function run(shell: readonly string[], script: string, line: string): readonly s
   return [...new Set(words.filter((word) => word !== ""))].sort();
 }
 
-const bash = (line: string) =>
+const bash = (line: string, services?: string) =>
   run(
     ["bash", "--norc"],
     `. '${completions}/runit-ts.bash'
@@ -48,15 +51,20 @@ read -r -a COMP_WORDS <<<"$1"
 COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
 [[ $(complete -p "\${COMP_WORDS[0]}") == *"-F _runit_ts "* ]] || exit
 _runit_ts "\${COMP_WORDS[0]}" "" ""
-printf '%s\\n' "\${COMPREPLY[@]}"`,
+# What stands in the line then is one word, which means the name.
+for word in "\${COMPREPLY[@]}"; do
+  eval "words=($word)"
+  printf '%s\\n' "\${words[@]}"
+done`,
     line,
+    services,
   );
 
-const fish = (line: string) =>
-  run(["fish", "--no-config"], `source '${completions}/runit-ts.fish'\ncomplete -C $argv[1]`, line);
+const fish = (line: string, services?: string) =>
+  run(["fish", "--no-config"], `source '${completions}/runit-ts.fish'\ncomplete -C $argv[1]`, line, services);
 
 /** An interactive zsh on a terminal of its own; what it would offer is printed instead, between two marks. */
-const zsh = (line: string) =>
+const zsh = (line: string, services?: string) =>
   run(
     ["zsh", "-f"],
     `zmodload zsh/zpty
@@ -69,6 +77,7 @@ offered=\${offered#*<<<}
 print -r -- \${offered%%>>>*}
 zpty -d z`,
     line,
+    services,
   );
 fs.writeFileSync(
   path.join(world, "setup.zsh"),
@@ -89,14 +98,14 @@ compadd() {
   fi
   local -a hits
   builtin compadd -A hits "$@"
-  print -rl -- $hits
+  print -rl -- \${(Q)hits}
   return 0
 }
 print re''ady
 `,
 );
 
-const shells: readonly (readonly [name: string, offered: (line: string) => readonly string[]])[] = [
+const shells: readonly (readonly [name: string, offered: (line: string, services?: string) => readonly string[]])[] = [
   ["bash", bash],
   ["zsh", zsh],
   ["fish", fish],
@@ -112,6 +121,12 @@ for (const [name, offered] of shells) {
     test("names of services, with their log services", () => {
       assert.deepEqual(offered("sv status w"), ["web", "web/log", "worker"]);
       assert.deepEqual(offered("sv -w 5 restart web wo"), ["worker"]);
+    });
+    test("a name is never expanded, nor executed, and stays one word", () => {
+      const names = hostile.flatMap((service) => [service, `${service}/log`]);
+      assert.deepEqual(offered("sv status ", "hostile"), names.sort());
+      assert.deepEqual(offered("sv status q", "hostile"), ['q"q', 'q"q/log']);
+      assert.ok(!fs.existsSync(path.join(world, "done")));
     });
     test("services of the user, enabled or not", () => {
       assert.deepEqual(offered("sv-add "), ["mine"]);

@@ -15,8 +15,11 @@ const examples = fs
   .map((name) => `examples/${name}/README.md`)
   .filter((file) => fs.existsSync(path.join(root, file)));
 
-/** What test/examples and test/client carry out under these marks. */
+/** Carried out here as the guides are, but not among their links and languages. */
+const others = ["packaging/npm/README.md"];
+/** What test/etc, test/examples and test/client carry out under these marks. */
 const elsewhere = new Map([
+  ["etc/README.md", /^install \w+$/],
   ["README.md", /^tour$/],
   ...examples.map((file) => [file, /^run$/] as const),
   ["client/README.md", /^run: /],
@@ -27,7 +30,7 @@ const notRun = [
 ];
 
 suite("the guides", { concurrency: 4 }, () => {
-  for (const file of [...guides, ...programs]) {
+  for (const file of [...guides, ...programs, ...others]) {
     const chosen = blocksOf(file).filter(({ mark, language }) => mark === "run" && language === "sh");
     if (chosen.length === 0) continue;
     test(`every command of ${file} does what the page says`, { timeout: 90_000 }, () =>
@@ -67,12 +70,12 @@ suite("the guides", { concurrency: 4 }, () => {
 });
 
 suite("every block of commands", () => {
-  for (const file of [...guides, ...programs, ...elsewhere.keys()]) {
+  const files = [...guides, ...programs, ...others, ...elsewhere.keys()];
+  for (const file of files) {
     test(`of ${file} is carried out`, () => assertMarked(file, elsewhere.get(file) ?? /^run$/));
   }
 
   test("but for those that want an engine", () => {
-    const files = [...guides, ...programs, ...elsewhere.keys()];
     const left = files.flatMap((file) => blocksOf(file)).filter(({ mark }) => mark.startsWith("not run: "));
     assert.deepEqual(
       left.map(({ text }) => text),

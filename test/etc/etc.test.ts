@@ -6,7 +6,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { suite, test } from "node:test";
 import { cannotBoot, layBusybox, layPrograms, Qemu } from "../boot/machine.ts";
-import { missing } from "../conformance/stage.ts";
+import { cannotMount, missing } from "../conformance/stage.ts";
 import type { At, Distribution } from "./systems.ts";
 import {
   cannotFetchInits,
@@ -70,6 +70,19 @@ suite("the scripts of etc", { concurrency: true }, () => {
     const page = fs.readFileSync(path.join(etc, "README.md"), "utf8");
     for (const [, target = ""] of page.matchAll(/\]\(([^)]+)\)/g))
       assert.ok(fs.existsSync(path.join(etc, target)), target);
+  });
+  test("the programs are installed by the commands of the README", { skip: cannotMount }, () => {
+    const machine = fs.mkdtempSync(path.join(os.tmpdir(), "programs-"));
+    const at: At = (name) => path.join(machine, name);
+    try {
+      install(at, "programs", ["usr/local", "sbin"]);
+      assert.deepEqual(fs.readdirSync(at("sbin")).sort(), ["runit", "runit-init", "runit-ts"]);
+      const { stdout } = spawnSync(at("sbin/runit-init"), ["--help"], { encoding: "utf8" });
+      assert.match(stdout, /^runit-init - /);
+      assert.ok(fs.existsSync(at("usr/local/bin/sv")));
+    } finally {
+      fs.rmSync(machine, { recursive: true });
+    }
   });
   test("each distribution has its stages, and links to nothing else than shared", () => {
     for (const distribution of ["debian", "void", "alpine"]) {

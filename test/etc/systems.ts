@@ -35,15 +35,19 @@ export function link(at: At, name: string, target: string): void {
   fs.symlinkSync(target, at(name));
 }
 
-/** Runs the commands of etc/README.md that install a distribution's files, with /etc and /var of a machine. */
-export function install(at: At, name: Distribution): void {
+/** Runs the commands of etc/README.md that install the programs, or a distribution's files, with these directories of a machine. */
+export function install(
+  at: At,
+  name: Distribution | "programs",
+  directories: readonly string[] = ["etc", "var"],
+): void {
   const page = fs.readFileSync(path.join(etc, "README.md"), "utf8");
   const commands = new RegExp(`<!-- install ${name} -->\n\`\`\`sh\n([\\s\\S]*?)\`\`\``).exec(page)?.[1];
   assert.ok(commands, `etc/README.md tells how to install ${name}`);
-  for (const directory of ["etc", "var"]) fs.mkdirSync(at(directory), { recursive: true });
-  const mounts = ["etc", "var"].map((directory) => `mount --bind '${at(directory)}' /${directory}\n`).join("");
+  for (const directory of directories) fs.mkdirSync(at(directory), { recursive: true });
+  const mounts = directories.map((directory) => `mount --bind '${at(directory)}' /${directory}\n`).join("");
   const done = spawnSync("unshare", ["--mount", "sh", "-euc", mounts + commands], { cwd: root, encoding: "latin1" });
-  assert.equal(done.stderr + done.stdout, "");
+  assert.equal(done.stderr, "");
   assert.equal(done.status, 0, commands);
 }
 

@@ -7,6 +7,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { before, suite, test } from "node:test";
 import { missing } from "../conformance/stage.ts";
+import { blocksOf } from "../docs/blocks.ts";
 import { pageNames } from "../docs/pages.ts";
 import type { DebianOptions } from "./debian.ts";
 import { inDebian, noDebian } from "./debian.ts";
@@ -160,9 +161,11 @@ dpkg --purge runit-ts-as-runit runit-ts >/dev/null
     context.after(() => registry.close());
     const npm = fs.realpathSync(spawnSync("sh", ["-c", "command -v npm"], { encoding: "utf8" }).stdout.trim());
     const node = path.dirname(fs.realpathSync(process.execPath));
+    const [{ text: commands } = assert.fail()] = blocksOf("packaging/npm/README.md");
     const script = `
 PATH=$PATH:/opt/node
-node /opt/npm/bin/npm-cli.js install -g --ignore-scripts --no-audit --no-fund --loglevel=error --prefix=/usr/local --registry=${registry.url} runit-ts@${version} >/dev/null
+npm() { node /opt/npm/bin/npm-cli.js "$@" --ignore-scripts --no-audit --no-fund --loglevel=error --prefix=/usr/local --registry=${registry.url} >/dev/null; }
+${commands}
 ls /usr/local/lib/node_modules/runit-ts/node_modules/@runit-ts /usr/local/lib/node_modules/@runit-ts 2>/dev/null | grep linux
 ls /usr/local/bin
 ${life}`;
