@@ -5,7 +5,7 @@
 
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { describeError, EACCES, ENOENT, EPERM } from "../../src/core/text/errors.ts";
+import { describeError, EACCES, EEXIST, ENOENT, EPERM } from "../../src/core/text/errors.ts";
 import type { DefinedFile, ServiceDefinition } from "./definition.ts";
 import { filesOf } from "./definition.ts";
 import { attempt, errnoOf, ServiceError } from "./error.ts";
@@ -30,6 +30,11 @@ export interface Defined<Name extends string> {
 }
 
 const manifest = ".defined";
+/**
+ * In place of a log service that is not defined any more. Without `log/run`, a runsv that has `log` starts nothing, and the
+ * service stands still when the pipe is full; and `log` cannot go while one runs, nor while there are logs in it.
+ */
+const passesOn = "#!/bin/sh\n# No log is defined: what is said goes where runsv's messages go.\nexec cat\n";
 const maxManifestBytes = 65_536;
 
 /**
@@ -52,8 +57,10 @@ export async function defineServices<const Definitions extends Readonly<Record<s
   const created: Name[] = [];
   const changed: Name[] = [];
   const unchanged: Name[] = [];
-  fs.mkdirSync(directory, { recursive: true });
-  fs.mkdirSync(scan, { recursive: true });
+  for (const one of new Set([directory, scan])) {
+    const errno = -attempt(() => makeDirectory(one));
+    if (errno > 0) throw unable("", `unable to create directory ${one}`, errno);
+  }
   for (const plan of plans) {
     const name = plan.name as Name;
     try {
@@ -81,12 +88,14 @@ interface Plan {
 }
 
 /** Throws ServiceError: something of another kind, or of somebody else, is in the way. */
-function planOf(name: string, directory: string, files: readonly DefinedFile[]): Plan {
+function planOf(name: string, directory: string, defined: readonly DefinedFile[]): Plan {
   const found = attempt(() => (fs.statSync(directory).isDirectory() ? 0 : 1));
   if (found === 1) throw inTheWay(name, directory);
   if (found < 0 && found !== -ENOENT) throw unable(name, "unable to look at service directory", -found);
   const isNew = found === -ENOENT;
   const own = readStart(`${directory}/${manifest}`, maxManifestBytes).split("\n").filter(isOwnPath);
+  const hasNone = own.includes("log/run") && !defined.some((file) => file.path === "log/run");
+  const files = hasNone ? [...defined, { path: "log/run", content: Buffer.from(passesOn), mode: 0o755 }] : defined;
   const writes = files.filter((file) => {
     const is = compare(`${directory}/${file.path}`, file);
     if (is === "other" && !own.includes(file.path)) throw inTheWay(name, `${directory}/${file.path}`);
@@ -136,7 +145,8 @@ function carryOut({ directory, files, writes, removals }: Plan): boolean {
   const before = readStart(`${directory}/${manifest}`, maxManifestBytes).split("\n").filter(isOwnPath);
   // Whatever ends it in between: what was written is known.
   writeManifest(directory, [...files, ...removals.map((one) => ({ path: one, content: undefined, mode: 0 }))]);
-  for (const one of removals) if (before.includes(one)) remove(`${directory}/${one}`);
+  // What is in a directory goes before it.
+  for (const one of [...removals].sort().reverse()) if (before.includes(one)) remove(directory, one);
   for (const file of writes) put(directory, file);
   writeManifest(directory, files);
   return true;
@@ -161,12 +171,26 @@ function writeManifest(directory: string, files: readonly DefinedFile[]): void {
   put(directory, { path: manifest, content: Buffer.from(`${names.join("\n")}\n`), mode: 0o644 });
 }
 
-/** A directory stays if there is something in it, e.g. a log. */
-function remove(file: string): void {
+/** A directory stays if there is something in it, e.g. a log; one in which nothing is left goes as well. */
+function remove(directory: string, one: string): void {
   attempt(() => {
+    const file = `${directory}/${one}`;
     if (fs.lstatSync(file).isDirectory()) fs.rmdirSync(file);
     else fs.unlinkSync(file);
+    for (let above = path.dirname(one); above !== "."; above = path.dirname(above))
+      fs.rmdirSync(`${directory}/${above}`);
   });
+}
+
+/** With all that is above it. (Node's own `recursive` never returns where mkdir says that there is no such directory, as in /proc.) */
+function makeDirectory(directory: string): void {
+  if (fs.statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (path.dirname(directory) !== directory) makeDirectory(path.dirname(directory));
+  try {
+    fs.mkdirSync(directory);
+  } catch (error: unknown) {
+    if (errnoOf(error) !== EEXIST || !fs.statSync(directory).isDirectory()) throw error;
+  }
 }
 
 function checkLink(name: string, at: string, target: string): void {
@@ -184,5 +208,5 @@ function inTheWay(name: string, file: string): ServiceError {
 
 function unable(name: string, doing: string, errno: number): ServiceError {
   const code = errno === EACCES || errno === EPERM ? "not permitted" : "failed";
-  return new ServiceError(code, name, `fail: ${name}: ${doing}: ${describeError(errno)}`);
+  return new ServiceError(code, name, `fail: ${name === "" ? "" : `${name}: `}${doing}: ${describeError(errno)}`);
 }

@@ -7,9 +7,10 @@
 // Each file is opened as soon as it is heard of, so that it can be renamed, processed or deleted meanwhile.
 
 import * as fs from "node:fs";
+import { basename } from "node:path";
 import { parseLogConfig } from "../../src/core/log/config.ts";
 import { isSavedName, labelOf } from "../../src/core/log/rotation.ts";
-import { describeError, EACCES } from "../../src/core/text/errors.ts";
+import { describeError, EACCES, EINVAL, EISDIR, ENOENT } from "../../src/core/text/errors.ts";
 import { Bell } from "./bell.ts";
 import { attempt, ServiceError } from "./error.ts";
 import { list, readStart } from "./files.ts";
@@ -38,7 +39,8 @@ const defaultLines = 10;
 export async function* readLog(
   service: string,
   directory: string,
-  { lines = defaultLines, follow = false, signal }: LogOptions,
+  { lines = defaultLines, follow = false }: LogOptions,
+  signal: AbortSignal,
 ): AsyncGenerator<string, void, undefined> {
   const bell = new Bell();
   const files = new LogFiles(service, directory);
@@ -51,7 +53,7 @@ export async function* readLog(
     if (follow) watcher = hear(directory, onWord);
     files.look();
     files.skipTo(lines);
-    while (signal?.aborted !== true) {
+    while (!signal.aborted) {
       const line = files.nextLine();
       if (line !== undefined) {
         yield line;
@@ -96,8 +98,9 @@ class LogFiles {
   readonly #directory: string;
   /** The last one is `current`. */
   readonly #files: LogFile[] = [];
-  /** Of the saved files that were there at the last look. */
+  /** Of all saved files that were there at the last look, processed or not: what is known is not new again. */
   #labels: ReadonlySet<string> = new Set();
+  #hasProcessor = false;
   /** What was read and not handed out yet. */
   #bytes: Buffer = Buffer.alloc(0);
   /** How far it has been searched for a newline. */
@@ -128,7 +131,13 @@ class LogFiles {
         fs.closeSync(current.fd);
         return;
       }
-      const isRotated = this.#addSaved(last, current);
+      let isRotated = false;
+      try {
+        isRotated = this.#addSaved(last, current);
+      } catch (error: unknown) {
+        if (current !== undefined) fs.closeSync(current.fd);
+        throw error;
+      }
       if (current === undefined) return; // it is about to be made
       if (isRotated || this.#identityOfCurrent() !== current.identity) {
         fs.closeSync(current.fd);
@@ -145,8 +154,10 @@ class LogFiles {
     for (const path of this.#saved()) {
       // What was there in the beginning is opened in its turn, if at all.
       const mayOpen = last !== undefined && this.#files.length < maxOpen;
-      const file = mayOpen ? openLog(path) : { path, fd: -1, identity: identityOf(path) };
-      if (file === undefined) continue; // deleted
+      const opened = mayOpen ? openLog(path) : undefined;
+      if (opened === -ENOENT) continue; // deleted
+      // What cannot be opened now is tried again in its turn.
+      const file = typeof opened === "object" ? opened : { path, fd: -1, identity: identityOf(path) };
       if (file.identity === current?.identity) isRotated = true;
       if (file.identity !== "" && file.identity === last?.identity) {
         if (file.fd >= 0) fs.closeSync(file.fd);
@@ -159,25 +170,28 @@ class LogFiles {
   #saved(): string[] {
     const names = list(this.#directory);
     if (typeof names === "number") throw this.#unable("unable to read directory", -names);
-    const isProcessed = this.#hasProcessor();
+    // Then what is saved is the processor's output, and not lines of the service. Somebody may be replacing the file.
+    if (names.includes("config"))
+      this.#hasProcessor = parseLogConfig(readStart(`${this.#directory}/config`, 65_536)).processor !== "";
     const found = new Map<string, string>();
+    const labels = new Set<string>();
     for (const name of names.sort()) {
       if (!isSavedName(name)) continue;
-      if (name.endsWith(".u") || (name.endsWith(".s") && !isProcessed)) found.set(labelOf(name), name);
+      labels.add(labelOf(name));
+      if (name.endsWith(".u") || (name.endsWith(".s") && !this.#hasProcessor)) found.set(labelOf(name), name);
     }
     const known = this.#labels;
-    this.#labels = new Set(found.keys());
+    this.#labels = labels;
     return [...found].filter(([label]) => !known.has(label)).map(([, name]) => `${this.#directory}/${name}`);
   }
 
-  /** Then what is saved is the processor's output, and not lines of the service. */
-  #hasProcessor(): boolean {
-    return parseLogConfig(readStart(`${this.#directory}/config`, 65_536)).processor !== "";
-  }
-
+  /** undefined: there is none at the moment. */
   #openCurrent(): LogFile | undefined {
-    const file = openLog(`${this.#directory}/current`);
-    return file === undefined ? undefined : { ...file, path: "" };
+    const path = `${this.#directory}/current`;
+    const file = openLog(path);
+    if (file === -ENOENT) return undefined;
+    if (typeof file === "number") throw this.#unable("unable to open current in", -file);
+    return { ...file, path: "" };
   }
 
   #identityOfCurrent(): string {
@@ -191,40 +205,43 @@ class LogFiles {
     let isAtEnd = true;
     for (let index = this.#files.length - 1; index >= 0; index--) {
       const file = this.#files[index];
-      const bytes = file === undefined ? undefined : this.#readAll(file);
-      if (bytes === undefined) continue;
-      let end = bytes.length;
+      if (file === undefined || !this.#open(file)) continue;
+      const { size } = fs.fstatSync(file.fd);
       // An unfinished line is one of them; with 0 it is the first that is read.
-      if (isAtEnd && lines > 0 && end > 0 && bytes[end - 1] !== newline) left--;
-      if (end > 0) isAtEnd = false;
-      while (left > 0) {
-        const at = end <= 0 ? -1 : bytes.lastIndexOf(newline, end - 1);
-        if (at < 0) break;
-        left--;
-        end = at;
+      if (isAtEnd && lines > 0 && size > 0 && this.#read(file, size - 1, 1)[0] !== newline) left--;
+      if (size > 0) isAtEnd = false;
+      for (let end = size; end > 0 && left > 0; end -= Math.min(end, blockBytes)) {
+        const start = end - Math.min(end, blockBytes);
+        const block = this.#read(file, start, end - start);
+        for (let at = block.length; at > 0 && left > 0; ) {
+          at = block.lastIndexOf(newline, at - 1);
+          if (at < 0) break;
+          left--;
+          this.#offset = start + at + 1;
+        }
       }
       if (left > 0) continue;
       for (const passed of this.#files.splice(0, index)) if (passed.fd >= 0) fs.closeSync(passed.fd);
-      this.#offset = end + 1;
       return;
     }
+    this.#offset = 0;
   }
 
-  #readAll(file: LogFile): Buffer | undefined {
-    if (!this.#open(file)) return undefined;
-    const bytes = Buffer.alloc(fs.fstatSync(file.fd).size);
-    let length = 0;
-    for (;;) {
-      const got = fs.readSync(file.fd, bytes, length, bytes.length - length, length);
-      length += got;
-      if (got <= 0 || length >= bytes.length) return bytes.subarray(0, length);
-    }
+  #read(file: LogFile, start: number, length: number): Buffer {
+    const block = Buffer.alloc(length);
+    const got = attempt(() => fs.readSync(file.fd, block, 0, length, start));
+    if (got < 0) throw this.#unable("unable to read in", -got);
+    return block.subarray(0, got);
   }
 
+  /** false: it has been deleted. */
   #open(file: LogFile): boolean {
     if (file.fd >= 0) return true;
-    file.fd = openLog(file.path)?.fd ?? -1;
-    return file.fd >= 0;
+    const opened = openLog(file.path);
+    if (opened === -ENOENT) return false;
+    if (typeof opened === "number") throw this.#unable(`unable to open ${basename(file.path)} in`, -opened);
+    file.fd = opened.fd;
+    return true;
   }
 
   /** The next whole line; undefined: there is none yet. */
@@ -256,11 +273,10 @@ class LogFiles {
       if (file === undefined) return false;
       if (this.#open(file)) {
         this.#giveBack(file);
-        const block = Buffer.alloc(blockBytes);
-        const length = fs.readSync(file.fd, block, 0, blockBytes, this.#offset);
-        if (length > 0) {
-          this.#offset += length;
-          this.#bytes = Buffer.concat([this.#bytes, block.subarray(0, length)]);
+        const block = this.#read(file, this.#offset, blockBytes);
+        if (block.length > 0) {
+          this.#offset += block.length;
+          this.#bytes = Buffer.concat([this.#bytes, block]);
           return true;
         }
       }
@@ -292,12 +308,14 @@ class LogFiles {
   }
 }
 
-/** undefined: it is not there, or not to be read. */
-function openLog(path: string): LogFile | undefined {
+/** -errno if it cannot be opened; what is no regular file is no log. */
+function openLog(path: string): LogFile | number {
   const fd = attempt(() => fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK));
-  if (fd < 0) return undefined;
-  const { dev, ino } = fs.fstatSync(fd, { bigint: true });
-  return { path, fd, identity: `${dev} ${ino}` };
+  if (fd < 0) return fd;
+  const stats = fs.fstatSync(fd, { bigint: true });
+  if (stats.isFile()) return { path, fd, identity: `${stats.dev} ${stats.ino}` };
+  fs.closeSync(fd);
+  return stats.isDirectory() ? -EISDIR : -EINVAL;
 }
 
 function identityOf(path: string): string {

@@ -6,6 +6,7 @@ import type { Request } from "../../src/core/supervise/requests.ts";
 import { mustSend, parseRequest } from "../../src/core/supervise/requests.ts";
 import { leadingNumber } from "../../src/core/text/numbers.ts";
 import { failTogether, noSupervisor, ServiceError } from "./error.ts";
+import { leavable } from "./leaving.ts";
 import type { LogOptions } from "./log.ts";
 import { readLog } from "./log.ts";
 import { findLogDirectory } from "./log-directory.ts";
@@ -194,7 +195,7 @@ export class Services<Name extends string = string> {
     { signal }: WatchOptions = {},
   ): AsyncGenerator<Report<Asked>, void, undefined> {
     const names = services === undefined ? undefined : namesIn(services);
-    return watchAll(this.#scan, names, signal) as AsyncGenerator<Report<Asked>, void, undefined>;
+    return leavable((ended) => watchAll(this.#scan, names, ended), signal) as AsyncGenerator<Report<Asked>, void>;
   }
 
   /**
@@ -202,9 +203,13 @@ export class Services<Name extends string = string> {
    * loses and repeats nothing, as long as svlogd does not delete files faster than they are heard of. Where the log has a
    * processor, lines are read before it gets them: what it has processed already is not read at all.
    */
-  async *log(service: Name, options: LogOptions = {}): AsyncGenerator<string, void, undefined> {
+  log(service: Name, options: LogOptions = {}): AsyncGenerator<string, void, undefined> {
+    return leavable((ended) => this.#log(service, options, ended), options.signal);
+  }
+
+  async *#log(service: Name, options: LogOptions, ended: AbortSignal): AsyncGenerator<string, void, undefined> {
     const directory = options.directory ?? findLogDirectory(this.#scan, service);
-    yield* readLog(service, directory, options);
+    yield* readLog(service, directory, options, ended);
   }
 
   /** What is away in a state root may be made again in a moment. */

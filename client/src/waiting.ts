@@ -8,10 +8,11 @@ import type { Start } from "../../src/core/supervise/settling.ts";
 import { isNewer, noStart, settlesAt, startOf } from "../../src/core/supervise/settling.ts";
 import type { StatusRecord } from "../../src/core/supervise/status.ts";
 import { serviceVariables } from "../../src/core/supervise/variables.ts";
-import { ENOENT } from "../../src/core/text/errors.ts";
+import { EAGAIN, EMFILE, ENFILE, ENOENT, ENOMEM } from "../../src/core/text/errors.ts";
 import { Bell } from "./bell.ts";
-import { failTogether, ServiceError } from "./error.ts";
+import { errnoOf, failTogether, ServiceError } from "./error.ts";
 import { exists, ground, ownerOf } from "./files.ts";
+import { joined } from "./leaving.ts";
 import { defaultLogDirectory } from "./places.ts";
 import { StateWatch } from "./state-watch.ts";
 import type { Report } from "./status.ts";
@@ -38,6 +39,8 @@ export interface Wish {
 const awayMilliseconds = 1000;
 const shortestPause = 50;
 const longestPause = 420;
+/** For want of which no process is made at the moment, whatever the check script is. */
+const wants: readonly number[] = [EAGAIN, EMFILE, ENFILE, ENOMEM];
 
 /** Tells all of them, then waits for all of them. Answers in the order of the names; throws ServiceError. */
 export async function ask(
@@ -48,6 +51,7 @@ export async function ask(
 ): Promise<Report[]> {
   if (Number.isNaN(timeout)) throw new TypeError("timeout: not a number of milliseconds");
   signal?.throwIfAborted();
+  const ended = signal === undefined ? undefined : joined(signal);
   const deadline = performance.now() + timeout;
   const bell = new Bell();
   const pending = services.map((service) => new Pending(scan, service, wish, bell));
@@ -63,7 +67,7 @@ export async function ask(
         break;
       }
       const next = Math.min(deadline, ...open.map((one) => one.lookAt));
-      await bell.wait(next - now, signal);
+      await bell.wait(next - now, ended);
       signal?.throwIfAborted();
     }
   } finally {
@@ -77,6 +81,11 @@ export async function ask(
   }
   failTogether(errors);
   return reports;
+}
+
+/** A check script that cannot be executed agrees. */
+function hasNoSay(error: unknown): boolean {
+  return !wants.includes(errnoOf(error));
 }
 
 /** One service that has not answered yet. */
@@ -205,7 +214,13 @@ class Pending {
   #agrees(place: Place): boolean {
     if (this.#hasAgreed) return true;
     if (this.#check !== undefined) return false;
-    if (place.isOrphan || exists(`${place.directory}/check`) === -ENOENT) return true;
+    if (place.isOrphan) return true;
+    const found = exists(`${place.directory}/check`);
+    if (found === -ENOENT) return true;
+    if (found < 0) {
+      this.#askLater();
+      return false;
+    }
     const env = { ...process.env };
     if (place.isApart) {
       const logs = defaultLogDirectory(ground(), place.service);
@@ -215,22 +230,31 @@ class Pending {
         else env[entry.slice(0, equals)] = entry.slice(equals + 1);
       }
     }
-    const check = spawn("./check", [], { cwd: place.directory, env, stdio: "ignore" });
+    let check: ChildProcess;
+    try {
+      check = spawn("./check", [], { cwd: place.directory, env, stdio: "ignore" });
+    } catch (error: unknown) {
+      if (hasNoSay(error)) return true;
+      this.#askLater();
+      return false;
+    }
     this.#check = check;
     const ended = (hasAgreed: boolean): void => {
       if (this.#check !== check) return;
       this.#check = undefined;
       this.#hasAgreed = hasAgreed;
       if (hasAgreed) this.#isDue = true;
-      else {
-        this.lookAt = performance.now() + this.#pause;
-        this.#pause = Math.min(this.#pause * 2, longestPause);
-      }
+      else this.#askLater();
       this.#bell.ring();
     };
-    check.on("error", () => ended(true)); // one that cannot be executed has no say
+    check.on("error", (error) => ended(hasNoSay(error)));
     check.on("exit", (code) => ended(code === 0));
     return false;
+  }
+
+  #askLater(): void {
+    this.lookAt = performance.now() + this.#pause;
+    this.#pause = Math.min(this.#pause * 2, longestPause);
   }
 
   giveUp(): void {

@@ -36,7 +36,7 @@ function isSame(one: Report | undefined, other: Report): boolean {
 export async function* watchAll(
   scan: ScanDirectory,
   named: readonly string[] | undefined,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): AsyncGenerator<Report, void, undefined> {
   const bell = new Bell();
   const due = new Set<string>();
@@ -54,7 +54,7 @@ export async function* watchAll(
   const directory = named === undefined ? new DirectoryWatch(scan, () => bell.ring()) : undefined;
   try {
     for (const service of named ?? []) add(service);
-    while (signal?.aborted !== true) {
+    while (!signal.aborted) {
       const found = directory?.take();
       for (const service of found ?? []) add(service);
       if (found !== undefined) for (const service of watches.keys()) if (!found.includes(service)) due.add(service);

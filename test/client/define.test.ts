@@ -115,6 +115,7 @@ suite("defineServices", () => {
       "log/",
       "log/main/",
       "log/main/current", // somebody else's
+      "log/run", // a runsv that has `log` would start nothing without it
       "run",
     ]);
     assert.deepEqual((await defineServices(second, { directory })).unchanged, ["web", "worker"]);
@@ -130,6 +131,23 @@ suite("defineServices", () => {
     assert.equal(fs.readFileSync(`${directory}/web/run`, "utf8"), "#!/bin/sh\nexec 2>&1\nexec sleep 1\n");
     assert.notEqual(fs.statSync(`${directory}/web/run`).ino, before, "replaced, not written into");
     assert.ok(fs.existsSync(`${directory}/web/down`));
+  });
+
+  written("leaves no directory behind in which nothing is left", async (directory) => {
+    const web = { run: ["true"], control: { t: "true" }, log: { maxBytes: 5 } } as const;
+    await defineServices({ web }, { directory });
+    await defineServices({ web: { run: ["true"] } }, { directory });
+    assert.deepEqual(Object.keys(tree(`${directory}/web`)).sort(), [".defined", "log/", "log/run", "run"]);
+    await defineServices({ web }, { directory });
+    assert.match(fs.readFileSync(`${directory}/web/log/run`, "utf8"), /exec svlogd/);
+  });
+
+  test("a directory that cannot be made is said", async () => {
+    const defining = defineServices({ web: { run: ["true"] } }, { directory: "/proc/runit-ts/none" });
+    await assert.rejects(
+      defining,
+      /^ServiceError: fail: unable to create directory \/proc\/runit-ts\/none: file does not exist$/,
+    );
   });
 
   written("leaves the files of others alone", async (directory) => {
@@ -233,5 +251,20 @@ stories("client-define", (story) => {
     await services.restart(changed, patience);
     assert.match(String((await lines.next()).value), / good day$/);
     await lines.return();
+  });
+
+  story(2, "a service whose log is not defined any more goes on", async (stage) => {
+    const options = { directory: stage.at("service") };
+    fs.mkdirSync(options.directory);
+    const run = `while :; do printf '%08000d\\n' 1; echo x >>'${stage.at("beats")}'; sleep 0.01; done\n`;
+    await defineServices({ web: { run, log: true } }, options);
+    const { services, changed } = await defineServices({ web: { run } }, options);
+    assert.deepEqual(changed, ["web"]);
+    const runsv = stage.start("runsv", ["service/web"]);
+    await services.wait("web", "up", patience);
+    // More than a pipe holds.
+    await stage.until("it goes on", () => stage.exists("beats") && fs.statSync(stage.at("beats")).size > 100);
+    assert.ok(runsv.out.length > 65_536, "what it says is not lost");
+    await services.stop("web", patience);
   });
 });

@@ -1,7 +1,9 @@
 // The lines of a log: once each, in their order, through rotation.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
+import * as path from "node:path";
 import { ServiceError, Services } from "../../client/src/index.ts";
 import type { Running, Stage } from "../conformance/stage.ts";
 import { stories } from "../conformance/stage.ts";
@@ -209,6 +211,82 @@ stories("client-log", (story) => {
       const lines = found.log("web", { follow: true, signal: endOf(stage) });
       assert.match(String((await lines.next()).value), /^\S+ from web$/);
       await lines.return();
+    },
+    { only: "ours" },
+  );
+
+  story(11, "a processor that is taken out of config repeats nothing", async (stage) => {
+    const logger = startLogger(stage, "s2000\nn0\n!tr a-z A-Z\n");
+    await readAsItIsFed(stage, logger, 600);
+    const isProcessed = (): boolean => fs.readdirSync(stage.at("log")).filter((name) => name.endsWith(".s")).length > 3;
+    await stage.until("processed", isProcessed);
+    const lines = services.log("web", { directory: stage.at("log"), follow: true, signal: endOf(stage), lines: 1 });
+    await lines.next();
+    const reading = collect(lines, 200);
+    stage.file("log/config", "s2000\nn0\n");
+    logger.child.kill("SIGHUP");
+    for (let from = 1001; from <= 1200; from += 40) {
+      await feed(logger, textOf(numbered(from, from + 39)));
+      await stage.until("written", () => stage.peek("log/current").endsWith(`line ${from + 39}\n`));
+    }
+    const found = await reading;
+    assert.deepEqual(found.slice(-200), numbered(1001, 1200));
+  });
+
+  story(
+    12,
+    "the last lines of a file of 5 GB are there at once",
+    async (stage) => {
+      fs.mkdirSync(stage.at("log"));
+      const fd = fs.openSync(stage.at("log/current"), "w");
+      fs.ftruncateSync(fd, 5_000_000_000);
+      fs.writeSync(fd, "\none\ntwo\n", 5_000_000_000);
+      fs.closeSync(fd);
+      assert.deepEqual(await collect(services.log("web", { directory: stage.at("log"), lines: 2 }), 3), ["one", "two"]);
+    },
+    { only: "ours" },
+  );
+
+  story(
+    13,
+    "what cannot be read is said, and is not passed over",
+    async (stage) => {
+      const said = async (lines: AsyncGenerator<string>): Promise<string> => {
+        const error: unknown = await lines.next().catch((caught: unknown) => caught);
+        return error instanceof ServiceError ? error.message.replaceAll(stage.dir, "") : String(error);
+      };
+      const directory = stage.at("log");
+      fs.mkdirSync(stage.at("log/current"), { recursive: true });
+      assert.equal(
+        await said(services.log("web", { directory })),
+        "fail: web: unable to open current in /log: is a directory",
+      );
+      fs.rmdirSync(stage.at("log/current"));
+      spawnSync("mkfifo", [stage.at("log/current")]);
+      assert.match(await said(services.log("web", { directory })), /unable to open current in/);
+      fs.unlinkSync(stage.at("log/current"));
+      stage.file("log/current", "one\n");
+      const lines = services.log("web", { directory, follow: true, signal: endOf(stage) });
+      assert.equal((await lines.next()).value, "one");
+      const name = `@4${"0".repeat(22)}1.s`;
+      fs.mkdirSync(stage.at(`log/${name}`));
+      fs.renameSync(stage.at("log/current"), stage.at("log/old"));
+      stage.file("log/current", "two\n");
+      assert.equal(await said(lines), `fail: web: unable to open ${name} in /log: is a directory`);
+    },
+    { only: "ours" },
+  );
+
+  story(
+    14,
+    "where there are no descriptors left, following ends with that error, and loses nothing in silence",
+    async (stage) => {
+      stage.file("log/current", "one\n");
+      const script = path.resolve(import.meta.dirname, "few-descriptors.ts");
+      const words = ["-c", 'ulimit -n 80; exec "$@"', "sh", process.execPath, script, "log", stage.at("log"), "old"];
+      const { stdout, stderr } = spawnSync("/bin/sh", words, { encoding: "utf8", timeout: 60_000 });
+      assert.equal(stderr, "");
+      assert.match(stdout, /^one\nfailed: fail: web: .*: process cannot open more files.*\n$/);
     },
     { only: "ours" },
   );

@@ -1,7 +1,9 @@
 // Services asked and told from Node, under our runsvdir and under Debian's.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
+import * as path from "node:path";
 import type { Report, Status } from "../../client/src/index.ts";
 import { ServiceError, Services } from "../../client/src/index.ts";
 import type { Stage } from "../conformance/stage.ts";
@@ -88,6 +90,30 @@ stories("client", (story) => {
     await assert.rejects(late, ofCode("timed out", /^timeout: run: web: \(pid \d+\) \d+s$/));
     assert.ok(stage.exists("sv/web/asked"));
   });
+
+  story(
+    20,
+    "for want of descriptors nothing counts as ready: the check script is asked later",
+    async (stage) => {
+      const services = supervise(stage, { web: { run: sleeps, check: "exit 1" } });
+      await services.wait("web", "up", patience);
+      const script = path.resolve(import.meta.dirname, "few-descriptors.ts");
+      const words = [
+        "-c",
+        'ulimit -n 80; exec "$@"',
+        "sh",
+        process.execPath,
+        script,
+        "ready",
+        services.directory,
+        "web",
+      ];
+      const { stdout, stderr } = spawnSync("/bin/sh", words, { encoding: "utf8", timeout: 60_000 });
+      assert.equal(stderr, "");
+      assert.match(stdout, /^timed out: timeout: run: web: /);
+    },
+    { only: "ours" },
+  );
 
   story(5, "a check script that hangs is ended with the waiting", async (stage) => {
     const services = supervise(stage, { web: { run: sleeps, check: "echo $$ >asking\nexec sleep 3000" } });

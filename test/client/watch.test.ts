@@ -59,6 +59,30 @@ stories("client-watch", (story) => {
     assert.deepEqual(await next, { value: undefined, done: true });
   });
 
+  story(20, "a watch is left while it waits, and twenty of them need but one signal", async (stage) => {
+    const services = await supervise(stage, ["web"]);
+    const warnings: string[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning.message);
+    process.on("warning", onWarning);
+    stage.atEnd(() => process.off("warning", onWarning));
+    const { signal } = endOf(stage);
+    const watches = Array.from({ length: 20 }, () => services.watch("web", { signal }));
+    for (const watch of watches) {
+      assert.equal((await watch.next()).value?.state, "run");
+      const waiting = watch.next();
+      assert.equal((await watch.return()).done, true);
+      assert.equal((await waiting).done, true);
+    }
+    await Promise.all(Array.from({ length: 20 }, () => services.wait("web", "up", { ...patience, signal })));
+    const ends = Array.from({ length: 20 }, () => services.watch("web", { signal }));
+    for (const watch of ends) await watch.next();
+    const waiting = ends.map((watch) => watch.next());
+    await stage.span(10);
+    assert.deepEqual(warnings, []);
+    for (const watch of ends) await watch.return();
+    for (const { done } of await Promise.all(waiting)) assert.equal(done, true);
+  });
+
   story(2, "who reads slowly misses what has passed, not what is now", async (stage) => {
     const services = await supervise(stage, ["web"]);
     const watch = services.watch(["web"], endOf(stage));
