@@ -7,10 +7,13 @@ import type { System } from "../system/system.ts";
 import { openCreate, openExclusive, openNoFollow, openNonblocking, openRead, openReadWrite } from "../system/system.ts";
 import { isLiving, readBootId } from "./processes.ts";
 
-/** Whose supervise directory it is may put a file there that names any process, or a link: only what we have written is believed. */
+/**
+ * Whose supervise directory it is may put a file there that names any process, or a link of either kind: only what we have
+ * written, and here, is believed.
+ */
 function isOwn(system: System, fd: number): boolean {
-  const { kind, uid } = system.statFd(fd);
-  return kind === "file" && uid === system.uid;
+  const { kind, uid, links } = system.statFd(fd);
+  return kind === "file" && uid === system.uid && links <= 1;
 }
 
 /** The record of a state directory, to be read and written; what is none of ours is replaced. Negative: -errno. */

@@ -137,8 +137,8 @@ export class LogDirectory {
     const entered = system.fchdir(this.#directory);
     if (entered < 0) return this.#refuse("unable to change directory", entered, true);
     this.#lock = system.open("lock", lockFlags + openNoFollow, 0o600);
-    const isLink = this.#lock === -ELOOP;
-    if (isLink) this.#lock = system.open("lock", lockFlags, 0o600);
+    const isLink = this.#lock === -ELOOP || (this.#lock >= 0 && system.statFd(this.#lock).links > 1);
+    if (this.#lock === -ELOOP) this.#lock = system.open("lock", lockFlags, 0o600);
     const locked = this.#lock < 0 ? this.#lock : this.#takeLock();
     if (locked < 0) return this.#refuse("unable to lock directory", locked, true);
     this.#record.use(isLink ? -1 : this.#lock); // where it leads is nothing of ours

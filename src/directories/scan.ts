@@ -4,7 +4,7 @@
 // the file system does not tell, the caller polls.
 
 import type { Entry } from "../core/supervise/scan.ts";
-import { EINVAL, ELOOP, ENOENT, ENOTDIR } from "../core/text/errors.ts";
+import { EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM } from "../core/text/errors.ts";
 import type { System } from "../system/system.ts";
 import { inotifyEvents } from "./inotify.ts";
 
@@ -12,8 +12,9 @@ type Warn = (text: string, errno: number) => void;
 
 /** A service that appeared is left alone until it has not changed for so long: it may be on its way. */
 const settleSeconds = 0.02;
-/** What could not be looked at, for a reason that may pass, is looked at again so soon. */
+/** What could not be looked at, for a reason that may pass, is looked at again so soon, then after twice the time each time. */
 const retryMilliseconds = 1000;
+const longestRetryMilliseconds = 64_000;
 const longestChain = 40;
 
 const inAttrib = 0x4;
@@ -62,6 +63,9 @@ export class ScanDirectory {
   #version = "";
   /** What the last scan found. */
   #found: readonly Entry[] = [];
+  /** What it complained of in a way that may pass; it is not said again while that lasts. */
+  #complaints: ReadonlySet<string> = new Set();
+  #retry = retryMilliseconds;
 
   /** `origin`: the open directory to which a relative path relates, and to which a scan returns. */
   constructor(system: System, path: string, origin: number, warn: Warn) {
@@ -134,7 +138,9 @@ export class ScanDirectory {
       return { entries: undefined, againMilliseconds: -1 };
     }
     const entries: Entry[] = [];
+    const complaints = new Set<string>();
     let again = -1;
+    let mustRetry = false;
     for (const name of names) {
       if (name.startsWith(".")) continue;
       this.#watchTarget(name, watches);
@@ -144,12 +150,14 @@ export class ScanDirectory {
         entries.push(entryOf(name, name, ""));
         continue;
       }
-      if (entry.errno !== 0) this.#warn(`unable to stat ${name}`, entry.errno);
-      if (mayPass(entry.errno)) {
+      const complaint = mayPass(entry.errno) ? `${entry.errno} ${name}` : "";
+      if (entry.errno !== 0 && !this.#complaints.has(complaint)) this.#warn(`unable to stat ${name}`, entry.errno);
+      if (complaint !== "") {
+        complaints.add(complaint);
         // It cannot be told that it has gone.
         const old = this.#found.find((one) => one.name === name);
         if (old !== undefined) entries.push(entryOf(old.name, old.key, old.identity));
-        if (again < 0) again = retryMilliseconds;
+        mustRetry = mustRetry || old !== undefined || !isRefusal(entry.errno);
       }
       if (entry.kind !== "directory") continue;
       const key = isByName ? name : entry.identity;
@@ -169,6 +177,9 @@ export class ScanDirectory {
       entries.push(entryOf(name, key, entry.identity));
     }
     this.#found = entries;
+    this.#complaints = complaints;
+    if (mustRetry && again < 0) again = this.#retry;
+    this.#retry = mustRetry ? Math.min(this.#retry * 2, longestRetryMilliseconds) : retryMilliseconds;
     return { entries, againMilliseconds: again };
   }
 
@@ -297,6 +308,11 @@ function isLocal(fileSystem: number): boolean {
 /** Whether somebody who looks again may find what he could not look at now. */
 function mayPass(errno: number): boolean {
   return errno !== 0 && errno !== ENOENT && errno !== ELOOP && errno !== ENOTDIR;
+}
+
+/** Whether it is for somebody else to change that, and not for time. */
+function isRefusal(errno: number): boolean {
+  return errno === EACCES || errno === EPERM || errno === ENAMETOOLONG;
 }
 
 function entryOf(name: string, key: string, identity: string): Entry {

@@ -5,7 +5,7 @@ import type { Entry, Known } from "../core/supervise/scan.ts";
 import { planScan } from "../core/supervise/scan.ts";
 import { decodeFields, encodeFields } from "../core/text/fields.ts";
 import { describeFatal, describeWarning } from "../core/text/messages.ts";
-import { findSupervisor } from "../directories/child-record.ts";
+import { findChildren, findSupervisor } from "../directories/child-record.ts";
 import { ownChild } from "../directories/own-program.ts";
 import { ScanDirectory } from "../directories/scan.ts";
 import { makeStateRoot } from "../directories/state-root.ts";
@@ -231,6 +231,7 @@ export class Runsvs {
     const spawned = this.#system.spawn({
       ...child,
       newSession: inOwnSessions,
+      holdsTerm: true,
       directory,
       variables,
     });
@@ -284,10 +285,26 @@ export class Runsvs {
     this.#adopted.delete(old.pid);
   }
 
-  /** Tells each of them to end. */
+  /** Tells each of them to end. A service whose runsv was killed gets one that ends it. */
   stopAll(): void {
     this.#isEnding = true;
-    for (const one of this.#known) if (one.pid !== 0) this.#system.kill(one.pid, termSignal);
+    const known: Known[] = [];
+    for (const one of this.#known) {
+      const { name, key, identity, startedAt } = one;
+      let { pid } = one;
+      if (pid === 0 && this.#hasChild(name)) pid = this.#start({ name, key, identity });
+      if (pid !== 0) this.#system.kill(pid, termSignal);
+      known.push({ name, key, identity, pid, startedAt });
+    }
+    this.#known = known;
+  }
+
+  /** Whether a process of it lives, or of its log service. */
+  #hasChild(name: string): boolean {
+    const { directory, root } = this.#plan;
+    const states = [`${directory}/${name}/supervise`, `${directory}/${name}/log/supervise`];
+    if (root !== "") states.push(`${root}/${name}`, `${root}/${name}.log`);
+    return findChildren(this.#system, states).length > 0;
   }
 
   // ── the state root ──

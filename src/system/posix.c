@@ -293,11 +293,10 @@ double posix_write_at(double fd, const uint8_t *bytes, size_t bytes_length, doub
 /* Which step of a replacement failed is added to -errno in thousands; a short write is errno 0 of step 2. */
 static double replace(const char *temporary, const char *path, const void *bytes, size_t length, double mode) {
   if (!IN_RANGE(mode, 0, 0777)) return -(1000.0 + EINVAL);
-  const int flags = O_WRONLY | O_CREAT | O_TRUNC | 0400000 | O_NONBLOCK; /* no link is followed: see open_file */
+  const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK;
   int fd = open_file(temporary, flags, (mode_t)mode);
-  /* a link or a pipe there is none of ours, whoever may write to the directory */
-  if (fd < 0 && (errno == ELOOP || errno == ENXIO) && unlink(temporary) == 0)
-    fd = open_file(temporary, flags | O_EXCL, (mode_t)mode);
+  /* What is there was left by one that was killed; or it leads elsewhere, as a link of either kind, or a pipe. */
+  if (fd < 0 && errno == EEXIST && unlink(temporary) == 0) fd = open_file(temporary, flags, (mode_t)mode);
   if (fd < 0) return -(1000.0 + errno);
   if (mode != 0644) fchmod(fd, (mode_t)mode); /* for a group, whatever the umask says */
   ssize_t written = write(fd, bytes, length);
@@ -841,7 +840,7 @@ struct step {
 };
 static struct {
   const char *program, *arguments[16];
-  int argument_count, step_count, exit_code, search_path;
+  int argument_count, step_count, exit_code, search_path, holds_term;
   struct step steps[8];
   char **own_arguments; /* instead of `arguments` */
   int variable_count, is_environment_empty;
@@ -849,7 +848,8 @@ static struct {
 /* Of the plan: what its environment has that ours has not ("NAME=value"), or has not although ours has ("NAME"). */
 LARGE("variables") static const char *variables[512];
 
-double posix_spawn_begin(double exit_code, double search_path, const uint8_t *program, size_t program_length) {
+double posix_spawn_begin(double exit_code, double search_path, double holds_term, const uint8_t *program,
+                         size_t program_length) {
   if (!IN_RANGE(exit_code, 0, 255)) return -EINVAL;
   arena_clear();
   memset(&plan, 0, sizeof plan);
@@ -857,6 +857,7 @@ double posix_spawn_begin(double exit_code, double search_path, const uint8_t *pr
   plan.program = program_text;
   plan.exit_code = (int)exit_code;
   plan.search_path = search_path != 0;
+  plan.holds_term = holds_term != 0;
   return 0;
 }
 
@@ -1009,6 +1010,7 @@ double posix_spawn_run(const uint8_t *into, size_t into_length) {
     sigset_t mask = inherited_mask;
     for (int s = 1; s < signals_end; s++)
       if (has_fresh_children || sigismember(&watched_mask, s) == 1) sigdelset(&mask, s);
+    if (plan.holds_term) sigaddset(&mask, SIGTERM);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     if (inherited_fds.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &inherited_fds);
     if (plan.search_path && !strchr(plan.program, '/')) exec_along_path(arguments, environment);

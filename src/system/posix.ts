@@ -458,7 +458,7 @@ export class PosixSystem extends System {
 
   override spawn(plan: SpawnPlan): Spawned {
     const steps: SpawnStep[] = [];
-    const begun = posix_spawn_begin(plan.exitCode, plan.searchPath ? 1 : 0, plan.program);
+    const begun = posix_spawn_begin(plan.exitCode, plan.searchPath ? 1 : 0, plan.holdsTerm ? 1 : 0, plan.program);
     if (begun < 0) return { pid: begun, errno: 0, failedStep: "exec" };
     for (const argument of plan.argv) {
       const result = posix_spawn_argument(argument);
@@ -674,7 +674,7 @@ function wordAt(bytes: Uint8Array, offset: number): Word {
 
 /** As put_stat in posix.c lays it out. */
 function decodeStat(result: number, bytes: Uint8Array): FileStat {
-  if (result < 0) return { errno: -result, kind: "other", mode: 0, bytes: 0, inode: 0, uid: 0 };
+  if (result < 0) return { errno: -result, kind: "other", mode: 0, bytes: 0, inode: 0, uid: 0, links: 0 };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const mode = view.getFloat64(0, true);
   const inode = view.getUint32(84, true) * 4294967296 + view.getUint32(80, true);
@@ -685,6 +685,7 @@ function decodeStat(result: number, bytes: Uint8Array): FileStat {
     bytes: view.getFloat64(8, true),
     inode,
     uid: view.getFloat64(88, true),
+    links: view.getFloat64(16, true),
   };
 }
 

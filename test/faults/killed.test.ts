@@ -137,6 +137,27 @@ staged(
 );
 
 staged(
+  "the end of runsvdir reaches services whose runsv was killed a moment before it",
+  releaseBuild,
+  async (stage, context) => {
+    const random = randomFrom(context);
+    for (let round = 0; round < 20; round++) {
+      const scan = `scan${round}`;
+      stage.service(`${scan}/s`, { run: "exec sleep 1000", "log/run": "exec cat" });
+      const runsvdir = stage.start("runsvdir", [scan]);
+      await stage.running(`${scan}/s`);
+      // One that has lived for less than a second gets its successor later, an older one at once.
+      if (round % 4 === 0) await stage.span(1000);
+      for (const { pid } of supervisors(stage)) process.kill(pid, "SIGKILL");
+      await stage.span(random() * 30);
+      runsvdir.kill("SIGHUP");
+      assert.equal((await stage.end(runsvdir)).code, 111);
+      await stage.until("all have ended", () => stage.processes().length === 0);
+    }
+  },
+);
+
+staged(
   "who stands in the record of an earlier boot is a stranger, for the second runsv of this boot too",
   releaseBuild,
   async (stage) => {

@@ -635,9 +635,9 @@ export class Machine extends System {
     return this.#describe(node);
   }
   #describe(node: Node | number): FileStat {
-    if (typeof node === "number") return { errno: -node, kind: "other", mode: 0, bytes: 0, inode: 0, uid: 0 };
+    if (typeof node === "number") return { errno: -node, kind: "other", mode: 0, bytes: 0, inode: 0, uid: 0, links: 0 };
     const kind = node.kind === "socket" ? "other" : node.kind;
-    return { errno: 0, kind, mode: node.mode, bytes: node.content.length, inode: node.inode, uid: node.uid };
+    return { errno: 0, kind, mode: node.mode, bytes: node.content.length, inode: node.inode, uid: node.uid, links: 1 };
   }
   override statFd(fd: number): FileStat {
     return this.#describe(this.#fds.get(fd)?.node ?? -EBADF);

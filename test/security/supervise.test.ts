@@ -55,6 +55,23 @@ stories("supervise directory of another user", (story) => {
       told,
     );
   }
+  for (const file of ["pid", "stat", "status", "pid.new", "stat.new", "status.new", "child"]) {
+    story(
+      `hard link ${file}`,
+      `another name of a file of root in place of ${file} does not have runsv write there`,
+      async (stage) => {
+        layShared(stage);
+        const treasure = stage.file("treasure", "Only root writes here.\n", 0o600);
+        // As somebody else could, where the kernel protects no hard links.
+        fs.linkSync(treasure, stage.at(`s/supervise/${file}`));
+        const runsv = await superviseShared(stage);
+        runsv.kill("SIGTERM");
+        await stage.end(runsv);
+        assert.equal(fs.readFileSync(treasure, "latin1"), "Only root writes here.\n");
+      },
+      toldOfUs,
+    );
+  }
   for (const file of ["pid", "stat", "status", "pid.new", "stat.new", "status.new", "child", "ok"]) {
     story(
       `directory ${file}`,

@@ -101,6 +101,32 @@ suite("runsvdir", () => {
     assert.ok(refusals >= 2, "it was looked at again");
   });
 
+  test("says once what it cannot look at, and looks more and more seldom", () => {
+    const machine = machineWith("a", "b");
+    let looks = 0;
+    machine.after(10_000, () => {
+      machine.touch("/service");
+      machine.refuses = (call) => (call === "stat a" && ++looks > 0 ? 5 : 0);
+    });
+    machine.after(610_000, () => machine.raise("TERM"));
+    assert.equal(play(machine, "/service"), 0);
+    assert.equal(machine.living().length, 2);
+    assert.equal(machine.stderr, "runsvdir /service: warning: unable to stat a: input/output error\n");
+    assert.ok(looks >= 10 && looks <= 20, `${looks} looks in ten minutes`);
+  });
+
+  test("does not look again at what it may not look at, until something changes", () => {
+    const machine = machineWith("a");
+    let looks = 0;
+    machine.file("/service/closed/run", "");
+    machine.refuses = (call) => (call === "stat closed" && ++looks > 0 ? 13 : 0);
+    machine.after(60_000, () => machine.touch("/service"));
+    machine.after(120_000, () => machine.raise("TERM"));
+    assert.equal(play(machine, "/service"), 0);
+    assert.equal(machine.stderr, "runsvdir /service: warning: unable to stat closed: access denied\n");
+    assert.equal(looks, 2);
+  });
+
   test("says that processes have run out, and starts what is missing when they are back", () => {
     const machine = machineWith("a", "b");
     machine.maxProcesses = 1;
