@@ -3,9 +3,10 @@
 //    NAME/run  finish  check  down  control/t …  log/run  log/main/config
 //    NAME/.defined      the files that were written, one a line: others are somebody else's, and left alone
 
+import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { describeError, EACCES, EEXIST, ENOENT, EPERM } from "../../src/core/text/errors.ts";
+import { describeError, EACCES, EEXIST, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from "../../src/core/text/errors.ts";
 import type { DefinedFile, ServiceDefinition } from "./definition.ts";
 import { filesOf } from "./definition.ts";
 import { attempt, errnoOf, ServiceError } from "./error.ts";
@@ -42,15 +43,14 @@ const maxManifestBytes = 65_536;
  * written once and is not defined any more is taken away, what somebody else has put there stays. Throws ServiceError:
  * `bad definition` and nothing was written; other codes if a file could not be written.
  */
-export async function defineServices<const Definitions extends Readonly<Record<string, ServiceDefinition>>>(
-  definitions: Definitions,
+export async function defineServices<const Name extends string>(
+  definitions: Readonly<Record<Name, ServiceDefinition>>,
   options: DefineOptions,
-): Promise<Defined<keyof Definitions & string>> {
-  type Name = keyof Definitions & string;
+): Promise<Defined<Name>> {
   const directory = path.resolve(options.directory);
   const scan = path.resolve(options.enable ?? options.directory);
   const plans: Plan[] = [];
-  for (const [name, definition] of Object.entries(definitions)) {
+  for (const [name, definition] of Object.entries<ServiceDefinition>(definitions)) {
     plans.push(planOf(name, `${directory}/${name}`, filesOf(name, definition)));
     if (scan !== directory) checkLink(name, `${scan}/${name}`, `${directory}/${name}`);
   }
@@ -64,10 +64,13 @@ export async function defineServices<const Definitions extends Readonly<Record<s
   for (const plan of plans) {
     const name = plan.name as Name;
     try {
-      (plan.isNew ? created : carryOut(plan) ? changed : unchanged).push(name);
-      if (plan.isNew) create(plan);
+      const isCreated = plan.isNew && create(plan);
+      // Another one may have been faster.
+      const now = plan.isNew && !isCreated ? planOf(plan.name, plan.directory, plan.files) : plan;
+      (isCreated ? created : carryOut(now) ? changed : unchanged).push(name);
       if (scan !== directory) link(`${scan}/${name}`, plan.directory);
     } catch (error: unknown) {
+      if (error instanceof ServiceError) throw error;
       throw unable(name, "unable to write service directory", errnoOf(error));
     }
   }
@@ -96,6 +99,10 @@ function planOf(name: string, directory: string, defined: readonly DefinedFile[]
   const own = readStart(`${directory}/${manifest}`, maxManifestBytes).split("\n").filter(isOwnPath);
   const hasNone = own.includes("log/run") && !defined.some((file) => file.path === "log/run");
   const files = hasNone ? [...defined, { path: "log/run", content: Buffer.from(passesOn), mode: 0o755 }] : defined;
+  for (const file of files) {
+    const above = linkAbove(directory, file.path);
+    if (above !== "") throw inTheWay(name, above);
+  }
   const writes = files.filter((file) => {
     const is = compare(`${directory}/${file.path}`, file);
     if (is === "other" && !own.includes(file.path)) throw inTheWay(name, `${directory}/${file.path}`);
@@ -108,6 +115,15 @@ function planOf(name: string, directory: string, defined: readonly DefinedFile[]
 /** What was written by hand into the manifest leads nowhere else. */
 function isOwnPath(line: string): boolean {
   return line !== "" && !line.startsWith("/") && !line.split("/").includes("..");
+}
+
+/** A link in a service directory leads to what may be another service's; "": there is none above this file. */
+function linkAbove(directory: string, file: string): string {
+  for (let above = path.dirname(file); above !== "."; above = path.dirname(above)) {
+    const isLink = attempt(() => (fs.lstatSync(`${directory}/${above}`).isSymbolicLink() ? 1 : 0)) === 1;
+    if (isLink) return `${directory}/${above}`;
+  }
+  return "";
 }
 
 function isThere(file: string): boolean {
@@ -125,15 +141,18 @@ function compare(file: string, { content, mode }: DefinedFile): "same" | "other"
   return looked === 0 || looked === -ENOENT ? is : "other";
 }
 
-/** A service that is new is made beside its place, under a name that no runsvdir looks at. */
-function create({ directory, files }: Plan): void {
+/** A service that is new is made beside its place, under a name that no runsvdir looks at; false: there is one meanwhile. */
+function create({ directory, files }: Plan): boolean {
   const parent = path.dirname(directory);
   const beside = fs.mkdtempSync(`${parent}/.${path.basename(directory)}.`);
   try {
     fs.chmodSync(beside, 0o755);
     for (const file of files) put(beside, file);
     writeManifest(beside, files);
-    fs.renameSync(beside, directory);
+    const renamed = attempt(() => fs.renameSync(beside, directory));
+    if (renamed === -EEXIST || renamed === -ENOTEMPTY || renamed === -ENOTDIR) return false;
+    if (renamed < 0) throw unable(path.basename(directory), "unable to write service directory", -renamed);
+    return true;
   } finally {
     fs.rmSync(beside, { recursive: true, force: true });
   }
@@ -159,11 +178,15 @@ function put(directory: string, { path: name, content, mode }: DefinedFile): voi
     fs.mkdirSync(file, { recursive: true, mode });
     return;
   }
-  const beside = `${path.dirname(file)}/.${path.basename(file)}.new`;
-  fs.rmSync(beside, { force: true });
-  fs.writeFileSync(beside, content, { mode, flag: "wx" });
-  fs.chmodSync(beside, mode);
-  fs.renameSync(beside, file);
+  const beside = `${path.dirname(file)}/.${path.basename(file)}.${randomUUID()}`; // another one may write it, too
+  try {
+    fs.writeFileSync(beside, content, { mode, flag: "wx" });
+    fs.chmodSync(beside, mode);
+    fs.renameSync(beside, file);
+  } catch (error: unknown) {
+    fs.rmSync(beside, { force: true });
+    throw error;
+  }
 }
 
 function writeManifest(directory: string, files: readonly DefinedFile[]): void {
@@ -194,12 +217,15 @@ function makeDirectory(directory: string): void {
 }
 
 function checkLink(name: string, at: string, target: string): void {
-  const result = attempt(() => (fs.readlinkSync(at) === target ? 0 : 1));
+  const result = attempt(() => (path.resolve(path.dirname(at), fs.readlinkSync(at)) === target ? 0 : 1));
   if (result !== 0 && result !== -ENOENT) throw inTheWay(name, at);
 }
 
 function link(at: string, target: string): void {
-  if (!isThere(at)) fs.symlinkSync(target, at);
+  if (isThere(at)) return;
+  const made = attempt(() => fs.symlinkSync(target, at));
+  if (made === -EEXIST) checkLink(path.basename(at), at, target);
+  else if (made < 0) throw unable(path.basename(at), `unable to link ${at}`, -made);
 }
 
 function inTheWay(name: string, file: string): ServiceError {

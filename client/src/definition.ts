@@ -89,6 +89,7 @@ export interface DefinedFile {
 /** Files of a service, in the order in which they are put into place: `run` is the last. Throws ServiceError. */
 export function filesOf(name: string, definition: ServiceDefinition): readonly DefinedFile[] {
   const writer = new Writer(name);
+  writer.know("a definition", definition, namesInDefinition);
   const { finish, check, control, down, log } = definition;
   if (log !== undefined && log !== false) writer.log(log === true ? {} : log);
   if (finish !== undefined) writer.script("finish", finish);
@@ -103,6 +104,10 @@ export function filesOf(name: string, definition: ServiceDefinition): readonly D
 }
 
 const controlBytes = "udtkpcxoahiq12";
+/** For those who write no TypeScript. */
+const namesInDefinition = "run environment user limits directory finish check control down log";
+const namesInLog = "directory stamp maxBytes maxSeconds maxFiles processor prefix select";
+const namesInLimits = "memoryBytes dataBytes openFiles processes fileBytes coreBytes residentBytes cpuSeconds";
 
 class Writer {
   readonly #name: string;
@@ -117,6 +122,13 @@ class Writer {
   refuse(why: string): never {
     const prefix = why.startsWith(`${this.#name}: `) || this.#name === "" ? "" : `${this.#name}: `;
     throw new ServiceError("bad definition", this.#name, `fail: ${prefix}${why}`);
+  }
+
+  /** A name that is misspelt would have no effect. */
+  know(what: string, given: object, names: string): void {
+    if (typeof given !== "object" || given === null) this.refuse(`${what} is an object`);
+    for (const name of Object.keys(given))
+      if (!names.split(" ").includes(name)) this.refuse(`no "${name}" is known in ${what}`);
   }
 
   /** @param text a byte string */
@@ -147,6 +159,7 @@ class Writer {
 
   /** What chpst is told. */
   #state(user: string | undefined, limits: Limits = {}): string[] {
+    this.know("limits", limits, namesInLimits);
     const words: string[] = [];
     if (user !== undefined) {
       if (user === "" || parseAccount(user).kind === "malformed") this.refuse(`user: not an account: ${user}`);
@@ -177,6 +190,7 @@ class Writer {
   }
 
   log(log: LogDefinition): void {
+    this.know("log", log, namesInLog);
     const own = log.directory === undefined ? "./main" : this.#path(log.directory);
     const config = this.#config(log);
     if (log.directory === undefined) this.files.push({ path: "log/main", content: undefined, mode: 0o755 });
@@ -208,7 +222,7 @@ class Writer {
   }
 
   #command(path: string, words: readonly Word[]): string {
-    const [first] = words;
+    const first = Array.isArray(words) ? words[0] : undefined;
     if (first === undefined || first.length === 0) this.refuse(`${path}: there is no command`);
     const quoted = words.map((word) => this.#word(word));
     if (quoted[0]?.startsWith("-")) this.refuse(`${path}: a command must not begin with a dash`);

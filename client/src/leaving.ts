@@ -1,7 +1,7 @@
 // Iterations that can be left while they wait.
 
 /**
- * The generator that `begin` makes, whose return() does not queue behind a next() that waits: it aborts the signal that the
+ * The generator that `begin` makes, whose return() and throw() do not queue behind a next() that waits: they abort the signal that the
  * generator was given, which is also aborted with the caller's.
  */
 export function leavable<T>(
@@ -11,9 +11,14 @@ export function leavable<T>(
   const left = new AbortController();
   const generator = begin(joined(signal, left.signal));
   const leave = generator.return.bind(generator);
+  const fail = generator.throw.bind(generator);
   generator.return = (value) => {
     left.abort(signal?.reason); // mentioned, so that a signal that nobody else knows of lives as long as this
     return leave(value);
+  };
+  generator.throw = (error) => {
+    left.abort();
+    return fail(error);
   };
   return generator;
 }

@@ -101,10 +101,10 @@ class LogFiles {
   /** Of all saved files that were there at the last look, processed or not: what is known is not new again. */
   #labels: ReadonlySet<string> = new Set();
   #hasProcessor = false;
-  /** What was read and not handed out yet. */
+  /** The beginning of a line, in pieces: what was read and not handed out yet, and has no newline. */
+  #begun: Buffer[] = [];
+  /** What was read after that. */
   #bytes: Buffer = Buffer.alloc(0);
-  /** How far it has been searched for a newline. */
-  #searched = 0;
   /** Where in the first file the next read begins. */
   #offset = 0;
 
@@ -247,24 +247,28 @@ class LogFiles {
   /** The next whole line; undefined: there is none yet. */
   nextLine(): string | undefined {
     for (;;) {
-      const at = this.#bytes.indexOf(newline, this.#searched);
+      const at = this.#bytes.indexOf(newline);
       if (at >= 0) {
-        const line = this.#bytes.toString("utf8", 0, at);
+        const end = this.#bytes.subarray(0, at);
         this.#bytes = this.#bytes.subarray(at + 1);
-        this.#searched = 0;
-        return line;
+        return this.#take(end);
       }
-      this.#searched = this.#bytes.length;
+      if (this.#bytes.length > 0) this.#begun.push(this.#bytes);
+      this.#bytes = Buffer.alloc(0);
       if (!this.#readMore()) return undefined;
     }
   }
 
+  /** What has begun, and this. */
+  #take(end: Buffer): string {
+    const line = this.#begun.length === 0 ? end : Buffer.concat([...this.#begun, end]);
+    this.#begun = [];
+    return line.toString("utf8");
+  }
+
   /** The beginning of a line that is not finished. */
   takeRest(): string {
-    const rest = this.#bytes.toString("utf8");
-    this.#bytes = Buffer.alloc(0);
-    this.#searched = 0;
-    return rest;
+    return this.#take(Buffer.alloc(0));
   }
 
   #readMore(): boolean {
@@ -276,7 +280,7 @@ class LogFiles {
         const block = this.#read(file, this.#offset, blockBytes);
         if (block.length > 0) {
           this.#offset += block.length;
-          this.#bytes = Buffer.concat([this.#bytes, block]);
+          this.#bytes = block;
           return true;
         }
       }
@@ -291,8 +295,8 @@ class LogFiles {
   #giveBack({ fd }: LogFile): void {
     const { size } = fs.fstatSync(fd);
     if (size >= this.#offset) return;
-    this.#bytes = this.#bytes.subarray(0, Math.max(0, this.#bytes.length - (this.#offset - size)));
-    this.#searched = 0;
+    const begun = Buffer.concat(this.#begun);
+    this.#begun = [begun.subarray(0, Math.max(0, begun.length - (this.#offset - size)))];
     this.#offset = size;
   }
 

@@ -3,7 +3,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Request } from "../../src/core/supervise/requests.ts";
-import { mustSend, parseRequest } from "../../src/core/supervise/requests.ts";
+import { isWholeWord, mustSend, parseRequest } from "../../src/core/supervise/requests.ts";
 import { leadingNumber } from "../../src/core/text/numbers.ts";
 import { failTogether, noSupervisor, ServiceError } from "./error.ts";
 import { leavable } from "./leaving.ts";
@@ -66,6 +66,7 @@ export interface WatchOptions {
 }
 
 const usualDirectories = ["/etc/service", "/service", "/var/service"];
+const conditions: readonly Condition[] = ["up", "ready", "down", "gone"];
 const defaultSeconds = 7;
 /** State that is made again is looked for so often, and so many times. */
 const rereadMilliseconds = 50;
@@ -82,7 +83,9 @@ export class Services<Name extends string = string> {
   readonly directory: string;
   readonly #scan: ScanDirectory;
 
-  constructor({ directory = usualDirectory() }: ServicesOptions = {}) {
+  constructor(options: ServicesOptions = {}) {
+    if (typeof options !== "object") throw new TypeError("options: { directory } is meant");
+    const { directory = usualDirectory() } = options;
     this.directory = path.resolve(directory);
     this.#scan = new ScanDirectory(this.directory);
   }
@@ -177,6 +180,7 @@ export class Services<Name extends string = string> {
     condition: Condition,
     options: WaitOptions = {},
   ): Promise<Report<Asked>[]> {
+    if (!conditions.includes(condition)) throw new TypeError(`no such condition: ${condition}`);
     const wish: Wish = {
       request: { bytes: "", awaits: condition === "down" ? "d" : "u", waits: "always", kills: false },
       isAsked: condition === "ready",
@@ -238,7 +242,7 @@ function namesIn(services: string | readonly string[]): readonly string[] {
 }
 
 function requestOf(word: string): Request {
-  const request = parseRequest(word);
+  const request = isWholeWord(word) ? parseRequest(word) : undefined;
   if (request === undefined) throw new TypeError(`no such command: ${word}`);
   return request;
 }

@@ -3,13 +3,13 @@
 import { describeVersion } from "../core/process/names.ts";
 import { parseOptions } from "../core/process/options.ts";
 import { whyNoName } from "../core/supervise/names.ts";
-import { isStatusWord, parseRequest } from "../core/supervise/requests.ts";
+import { isStatusWord, isWholeWord, parseRequest } from "../core/supervise/requests.ts";
 import type { System } from "../system/system.ts";
 import { userBoot } from "./user/boot.ts";
 import { userDoctor } from "./user/doctor.ts";
 import { userEnv } from "./user/env.ts";
 import { userList } from "./user/list.ts";
-import { userLog } from "./user/log.ts";
+import { describeLastLine, userLog } from "./user/log.ts";
 import { userNew } from "./user/new.ts";
 import { userSession } from "./user/session.ts";
 import { becomeUser, callSv, parseSeconds, User, usageCode } from "./user/user.ts";
@@ -96,7 +96,10 @@ function userPath(words: readonly string[], system: System): number {
 function control(command: string, names: readonly string[], forSv: readonly string[], system: System): number {
   const isReport = isStatusWord(command, false);
   const request = isReport ? undefined : parseRequest(command);
-  if ((!isReport && request === undefined) || (!isReport && names.length === 0)) {
+  const isKnown = isWholeWord(command) && (isReport || request !== undefined);
+  if (!isKnown || (!isReport && names.length === 0)) {
+    // For sv, `disable` is `down`: what somebody means by it here is another thing.
+    if (!isKnown) system.writeText(2, `sv-user: ${command}: no such command${hintOf(command)}\n`);
     system.writeText(2, usage);
     return usageCode;
   }
@@ -128,7 +131,21 @@ function control(command: string, names: readonly string[], forSv: readonly stri
     }
   }
   if (there.length > 0) errors += callSv(user, [...forSv, command, ...there]);
+  if (starts && errors > 0) {
+    for (const name of there) {
+      const line = user.isFailing(name) ? describeLastLine(user, name) : "";
+      if (line !== "") user.complain(`sv-user: ${name}: the last line of its log: ${line}\n`);
+    }
+  }
   return Math.min(errors, maxErrors);
+}
+
+/** What is meant by words of other tools. */
+function hintOf(command: string): string {
+  if (command === "enable" || command === "add") return " (sv-add NAME)";
+  if (command === "disable" || command === "remove" || command === "delete") return " (sv-remove NAME)";
+  if (command === "logs" || command === "tail") return " (sv-user log NAME)";
+  return "";
 }
 
 /** Starts the tree, unless there is one; what is to be told something is supervised then. */

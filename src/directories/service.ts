@@ -38,8 +38,12 @@ export function hasFinish(system: System, directory: string): boolean {
 }
 
 /** What the file `stop-signal` says instead of TERM; undefined: there is none, or it names no signal that could end it. */
-export function readStopSignal(system: System, directory: string): SignalName | undefined {
-  return parseStopSignal(readStart(system, `${directory}stop-signal`, 32));
+export function readStopSignal(system: System, directory: string, warn: Warn): SignalName | undefined {
+  const text = readStart(system, `${directory}stop-signal`, 32);
+  const signal = parseStopSignal(text);
+  const word = String(text.split("\n")[0] ?? "").trim();
+  if (signal === undefined && word !== "") warn(`stop-signal: no signal to stop it by: ${word}`, 0);
+  return signal;
 }
 
 /** The words of the file `signal-with`: what to put before kill(1), for a service that has become another user. */

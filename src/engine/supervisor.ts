@@ -443,7 +443,8 @@ export class Supervisor {
   }
   /** Its file may have been changed since the last time. */
   #learnStopSignal(): void {
-    const signal = readStopSignal(this.#system, this.#setting.base) ?? this.#setting.stopSignal;
+    const warn = (text: string, errno: number): void => this.#warn(text, errno);
+    const signal = readStopSignal(this.#system, this.#setting.base, warn) ?? this.#setting.stopSignal;
     if (signal !== this.#state.service.stopSignal) this.hear("service", { kind: "stop signal", signal });
   }
 

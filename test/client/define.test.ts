@@ -1,7 +1,7 @@
 // Service directories that defineServices writes.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -142,12 +142,63 @@ suite("defineServices", () => {
     assert.match(fs.readFileSync(`${directory}/web/log/run`, "utf8"), /exec svlogd/);
   });
 
+  test("a misspelt name is found by the compiler", () => {
+    // @ts-expect-error: environment is meant
+    void (() => defineServices({ web: { run: ["true"], enviroment: {} } }, { directory: "/" }));
+    // @ts-expect-error: maxBytes is meant
+    void (() => defineServices({ web: { run: ["true"], log: { maxByte: 1 } } }, { directory: "/" }));
+  });
+
   test("a directory that cannot be made is said", async () => {
     const defining = defineServices({ web: { run: ["true"] } }, { directory: "/proc/runit-ts/none" });
     await assert.rejects(
       defining,
       /^ServiceError: fail: unable to create directory \/proc\/runit-ts\/none: file does not exist$/,
     );
+  });
+
+  written("does not write through a link into another service", async (directory) => {
+    await defineServices({ other: { run: ["true"], log: true } }, { directory });
+    fs.mkdirSync(`${directory}/shared`);
+    fs.symlinkSync("../other/log", `${directory}/shared/log`);
+    const before = tree(directory);
+    const defining = defineServices({ shared: { run: ["true"], log: { maxBytes: 1 } } }, { directory });
+    await assert.rejects(
+      defining,
+      /^ServiceError: fail: shared: .*\/shared\/log: is there already, and somebody else's$/,
+    );
+    assert.deepEqual(tree(directory), before);
+  });
+
+  written("may be called by two at once, and nobody ever sees half a file", async (directory) => {
+    const run = (version: number): string => `# ${version}\n${"# a long script\n".repeat(20_000)}true\n`;
+    const children = [1, 2].map((version) => {
+      const script = `
+        import { defineServices } from ${JSON.stringify(path.resolve(import.meta.dirname, "../../client/src/index.ts"))};
+        const web = { run: "# ${version}\\n" + "# a long script\\n".repeat(20_000) + "true\\n" };
+        for (let round = 0; round < 200; round++)
+          await defineServices({ web, ["web" + round]: web }, { directory: ${JSON.stringify(directory)} });`;
+      return spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "ignore", "pipe"] });
+    });
+    let errors = "";
+    for (const { stderr } of children) stderr?.setEncoding("utf8").on("data", (text: string) => (errors += text));
+    const ends = children.map((child) => new Promise<number | null>((resolve) => child.on("close", resolve)));
+    const whole = [1, 2].map((version) => `#!/bin/sh\n${run(version)}`);
+    let looks = 0;
+    while (children.some(({ exitCode }) => exitCode === null)) {
+      const file = `${directory}/web/run`;
+      if (fs.existsSync(file)) {
+        const fd = fs.openSync(file, "r");
+        assert.ok(whole.includes(fs.readFileSync(fd, "utf8")), "half a file");
+        assert.equal(fs.fstatSync(fd).mode & 0o777, 0o755);
+        fs.closeSync(fd);
+        looks++;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    assert.deepEqual([errors, await Promise.all(ends)], ["", [0, 0]]);
+    assert.ok(looks > 20, `${looks}`);
+    assert.deepEqual(fs.readdirSync(`${directory}/web`).sort(), [".defined", "run"]);
   });
 
   written("leaves the files of others alone", async (directory) => {
@@ -180,6 +231,9 @@ suite("defineServices", () => {
     assert.equal(services.directory, `${directory}/service`);
     assert.deepEqual(await services.list(), ["web"]);
     assert.equal(fs.readlinkSync(`${directory}/service/web`), `${directory}/definitions/web`);
+    fs.unlinkSync(`${directory}/service/web`);
+    fs.symlinkSync("../definitions/web", `${directory}/service/web`);
+    assert.deepEqual((await defineServices({ web: { run: ["true"] } }, options)).unchanged, ["web"]);
     fs.symlinkSync("/elsewhere", `${directory}/service/other`);
     await assert.rejects(defineServices({ other: { run: ["true"] } }, options), /somebody else's/);
     assert.ok(!fs.existsSync(`${directory}/definitions/other`));
@@ -204,6 +258,10 @@ suite("defineServices", () => {
     await refused({ run: ["true"], log: { directory: "/var/log/web", maxBytes: 1 } }, /leave out directory/);
     await refused({ run: ["true"], control: { z: "true" } as object }, /no such byte: z/);
     await refused({ run: "true", user: "bob" } as unknown as ServiceDefinition, /run is a script/);
+    await refused({} as unknown as ServiceDefinition, /run: there is no command/);
+    await refused({ run: ["true"], enviroment: {} } as ServiceDefinition, /no "enviroment" is known in a definition/);
+    await refused({ run: ["true"], log: { maxByte: 1 } as object }, /no "maxByte" is known in log/);
+    await refused({ run: ["true"], limits: { files: 1 } as object }, /no "files" is known in limits/);
   });
 
   for (const shell of ["sh", "dash", "bash"]) {

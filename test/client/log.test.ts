@@ -243,6 +243,10 @@ stories("client-log", (story) => {
       fs.writeSync(fd, "\none\ntwo\n", 5_000_000_000);
       fs.closeSync(fd);
       assert.deepEqual(await collect(services.log("web", { directory: stage.at("log"), lines: 2 }), 3), ["one", "two"]);
+      // And a line of 100 MB is no trouble.
+      stage.file("log/current", `${"x".repeat(100_000_000)}\nthree\n`);
+      const [long, three] = await collect(services.log("web", { directory: stage.at("log"), lines: 2 }), 2);
+      assert.deepEqual([long?.length, three], [100_000_000, "three"]);
     },
     { only: "ours" },
   );

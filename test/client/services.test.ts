@@ -115,6 +115,22 @@ stories("client", (story) => {
     { only: "ours" },
   );
 
+  story(
+    21,
+    "words that are none are refused, whatever they begin with",
+    async (stage) => {
+      const services = supervise(stage, { web: { run: sleeps } });
+      const [{ state } = assert.fail()] = await services.wait("web", "up", patience);
+      assert.equal(state, "run");
+      const { pid } = await services.status("web");
+      await assert.rejects(services.control("web", "enable" as "exit"), /^TypeError: no such command: enable$/);
+      await assert.rejects(services.wait("web", "running" as "up"), /^TypeError: no such condition: running$/);
+      assert.throws(() => new Services("/etc/service" as unknown as object), TypeError);
+      assert.equal((await services.status("web")).pid, pid);
+    },
+    { only: "ours" },
+  );
+
   story(5, "a check script that hangs is ended with the waiting", async (stage) => {
     const services = supervise(stage, { web: { run: sleeps, check: "echo $$ >asking\nexec sleep 3000" } });
     await services.wait("web", "up", patience);

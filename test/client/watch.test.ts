@@ -70,7 +70,8 @@ stories("client-watch", (story) => {
     for (const watch of watches) {
       assert.equal((await watch.next()).value?.state, "run");
       const waiting = watch.next();
-      assert.equal((await watch.return()).done, true);
+      if (watch === watches[0]) await assert.rejects(watch.throw(new Error("enough")), /enough/);
+      else assert.equal((await watch.return()).done, true);
       assert.equal((await waiting).done, true);
     }
     await Promise.all(Array.from({ length: 20 }, () => services.wait("web", "up", { ...patience, signal })));

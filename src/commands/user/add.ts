@@ -7,6 +7,7 @@ import { describeError, EEXIST } from "../../core/text/errors.ts";
 import { isAbsolute } from "../../core/text/paths.ts";
 import { isExecutable } from "../../directories/boot.ts";
 import { makeAbove } from "../../directories/state-root.ts";
+import { isListenedTo } from "../../directories/supervised.ts";
 import { readStart } from "../../directories/text.ts";
 import { SystemError } from "../../system/errors.ts";
 import type { System } from "../../system/system.ts";
@@ -113,7 +114,15 @@ class Adding {
     const { errno } = system.stat(run, true);
     if (errno !== 0) return this.#refuse(`${name}: ${run}: ${describeError(errno)}`);
     if (!isExecutable(system, run)) return this.#refuse(`${name}: run is not executable (chmod +x ${run})`);
+    // Two that have the same state are one service: who ends this tree would end the other's.
+    if (isListenedTo(system, `${definition}/supervise`) && !this.#isOurs(definition)) {
+      return this.#refuse(`${name}: ${definition} is supervised already, not by your tree (sv status ${definition})`);
+    }
     return { definition, name };
+  }
+  #isOurs(definition: string): boolean {
+    const { system, enabled, places } = this.#user;
+    return enabled.some((name) => leadsTo(system, `${places.scan}/${name}`, definition));
   }
   #refuse(text: string): undefined {
     this.#user.complain(`sv-add: ${text}\n`);

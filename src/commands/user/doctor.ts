@@ -4,11 +4,14 @@ import { isReserved } from "../../core/supervise/names.ts";
 import { EROFS } from "../../core/text/errors.ts";
 import { leadingNumber } from "../../core/text/numbers.ts";
 import { isExecutable } from "../../directories/boot.ts";
+import { findSupervisor } from "../../directories/child-record.ts";
+import { listParents } from "../../directories/processes.ts";
 import { hasControlScript, readSignalPrefix } from "../../directories/service.ts";
 import { whyNotOurs } from "../../directories/state-root.ts";
 import { isListenedTo } from "../../directories/supervised.ts";
 import { readStart } from "../../directories/text.ts";
 import type { System } from "../../system/system.ts";
+import { describeLastLine } from "./log.ts";
 import { User, usageCode } from "./user.ts";
 
 const maxFindings = 99;
@@ -75,6 +78,10 @@ class Examination {
     if (isReserved(name)) this.#find(`${name}: no service can be called that`);
     this.#scripts(name, entry);
     this.#process(name, entry);
+    this.#supervisor(name);
+    if (!this.#user.isFailing(name)) return;
+    const line = describeLastLine(this.#user, name);
+    this.#find(`${name}: is to run, and ends again and again${line === "" ? "" : `: ${line}`} (sv-user log ${name})`);
   }
 
   #scripts(name: string, definition: string): void {
@@ -105,6 +112,14 @@ class Examination {
       hasControlScript(this.#system, `${definition}/`, "t", () => {});
     if (isHelped) return;
     this.#find(`${name}: pid ${pid} belongs to uid ${found.uid} and cannot be signalled: see signal-with in runsv(8)`);
+  }
+
+  /** Its definition may be the service of another runsvdir. */
+  #supervisor(name: string): void {
+    const pid = findSupervisor(this.#system, this.#user.stateOf(name));
+    const parent = pid === 0 ? 0 : (listParents(this.#system).get(pid) ?? 0);
+    if (readStart(this.#system, `/proc/${parent}/comm`, 20).trim() !== "runsvdir") return;
+    this.#find(`${name}: is a service of runsvdir, pid ${parent}, as well (sv-remove ${name})`);
   }
 
   #state(run: string, enabled: readonly string[]): void {

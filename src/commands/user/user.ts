@@ -1,6 +1,7 @@
 // What the commands of sv-user(8) have in common: whose services, where they are, and the tree they run in.
 
 import { isReserved } from "../../core/supervise/names.ts";
+import { statusBytes } from "../../core/supervise/status.ts";
 import { leadingNumber } from "../../core/text/numbers.ts";
 import { isAbsolute } from "../../core/text/paths.ts";
 import { become, findIdentity } from "../../directories/accounts.ts";
@@ -8,7 +9,8 @@ import { findChildren, findSupervisor } from "../../directories/child-record.ts"
 import { setVariable } from "../../directories/environment.ts";
 import { ownChild } from "../../directories/own-program.ts";
 import { makeAbove, makeStateRoot } from "../../directories/state-root.ts";
-import { isListenedTo } from "../../directories/supervised.ts";
+import { isListenedTo, readStatus } from "../../directories/supervised.ts";
+import { readStart } from "../../directories/text.ts";
 import type { Person } from "../../directories/user-places.ts";
 import { findPerson, findRun, UserPlaces } from "../../directories/user-places.ts";
 import type { SessionFacts } from "../../directories/user-session.ts";
@@ -105,6 +107,13 @@ export class User {
   logStateOf(name: string): string {
     const classic = `${this.places.scan}/${name}/log/supervise`;
     return this.system.stat(classic, false).errno === 0 ? classic : `${this.run}/${name}.log`;
+  }
+  /** Wanted up, and not running at the moment, though nothing is waited for: it ends again and again, or cannot be started. */
+  isFailing(name: string): boolean {
+    const state = this.stateOf(name);
+    const { status } = readStatus(this.system, state, (bytes) => bytes >= statusBytes);
+    if (status === undefined || status.want !== "u" || status.pid !== 0) return false;
+    return readStart(this.system, `${state}/waits`, 10) === "";
   }
   isSupervised(name: string): boolean {
     return isListenedTo(this.system, this.stateOf(name));

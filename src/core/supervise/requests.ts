@@ -72,6 +72,14 @@ export function parseRequest(word: string): Request | undefined {
   return undefined;
 }
 
+const namesOfLetters = "up down once pause cont hup alarm interrupt quit term kill exit status list";
+
+/** Whether it is a command as the manual has it, in full or as its letter; parseRequest takes whatever begins with the letter. */
+export function isWholeWord(word: string): boolean {
+  if (word.length === 1) return isStatusWord(word, false) || parseRequest(word) !== undefined;
+  return namesOfLetters.split(" ").includes(word) || words().some((row) => row.word === word);
+}
+
 /** Whether the word asks for the status report. As an init script only the whole word does. */
 export function isStatusWord(word: string, isInitScript: boolean): boolean {
   if (isInitScript) return word === "status";

@@ -20,6 +20,7 @@ export const EROFS = 30;
 export const ERANGE = 34;
 export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
+export const ENOTEMPTY = 39;
 export const EADDRINUSE = 98;
 
 /** The suite's text for an error number. (A switch: a table would be built in the memory of every process.) */

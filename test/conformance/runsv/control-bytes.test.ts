@@ -305,4 +305,20 @@ stories("runsv", (story) => {
     },
     { differs: "runsv-kill-keeps-phase" },
   );
+
+  story(
+    "stop-signal",
+    "a stop-signal that names no signal is warned about, and the service gets TERM",
+    async (stage) => {
+      stage.service("svc", { run: sleeper, "stop-signal": "SIGFOO\n" });
+      const runsv = await stage.supervise("svc");
+      await stage.running("svc");
+      stage.tell("svc", "d");
+      await staysDown(stage, "svc");
+      assert.equal(runsv.err, "runsv svc: warning: stop-signal: no signal to stop it by: SIGFOO\n");
+      stage.tell("svc", "x");
+      await exits(stage, runsv);
+    },
+    { only: "ours" },
+  );
 });

@@ -42,6 +42,41 @@ stories("sv-user", (story) => {
     for (const name of ["mode", "dangling"]) assert.match(out + err, new RegExp(`\\b${name}\\b`));
   });
 
+  eachUser(story, "failing", "why a service does not run is told by whoever is asked for it", async (user, stage) => {
+    user.define("web", { run: "exec 2>&1\nexec /nonexistent/server" });
+    const added = await user.run("sv-add", ["-w", "1", "web"]);
+    assert.match(added.err, /^sv-add: web: the last line of its log: .*\/nonexistent\/server: not found\n$/m);
+    const restarted = await user.sv("-w 1 restart web");
+    assert.match(restarted.err, /^sv-user: web: the last line of its log: .*\/nonexistent\/server: not found\n$/);
+    // It has a process for a moment, once a second.
+    let examined = await user.sv("doctor");
+    for (let round = 0; round < 20 && examined.code === 0; round++) {
+      await stage.span(50);
+      examined = await user.sv("doctor");
+    }
+    assert.match(examined.out, /^web: is to run, and ends again and again: .* not found \(sv-user log web\)\n$/);
+    assert.equal(examined.code, 1);
+  });
+
+  anyUser(story, "words", "words of other tools are no abbreviations", async (user) => {
+    user.define("web");
+    const pid = pidIn(await user.add("web"), "web");
+    for (const [word, hint] of [
+      ["enable", " (sv-add NAME)"],
+      ["disable", " (sv-remove NAME)"],
+      ["delete", " (sv-remove NAME)"],
+      ["logs", " (sv-user log NAME)"],
+      ["pid", ""],
+      ["strat", ""],
+      ["kil", ""],
+    ]) {
+      const { out, err, code } = await user.sv([`${word}`, "web"]);
+      assert.deepEqual([out, err.split("\n")[0], code], ["", `sv-user: ${word}: no such command${hint}`, 100]);
+    }
+    assert.match(await user.does("status web"), new RegExp(`^run: web: \\(pid ${pid}\\) \\d+s\n$`));
+    for (const word of ["u", "up", "s", "status", "check"]) assert.equal((await user.sv([word, "web"])).code, 0, word);
+  });
+
   anyUser(story, "usage", "wrong usage is told apart from failure", async (user) => {
     for (const words of [
       [],

@@ -34,6 +34,19 @@ stories("sv-user", (story) => {
     assert.ok(user.stage.isLiving(second) && !user.stage.isLiving(first));
   });
 
+  eachUser(story, "another's", "what another runsv supervises is not taken into the tree", async (user, stage) => {
+    const directory = user.define("web", { run: sleeper }, "elsewhere");
+    const runsv = user.start("runsv", ["web"], { cwd: path.dirname(directory) });
+    await stage.until("it is supervised", () => fs.existsSync(path.join(directory, "supervise/ok")) && runsv.isAlive);
+    await stage.until("it runs", () => fs.existsSync(path.join(directory, "supervise/pid")));
+    const { err, code } = await user.run("sv-add", [directory, "mine"]);
+    assert.match(err, /^sv-add: mine: .*\/web is supervised already, not by your tree \(sv status .*\/web\)\n$/);
+    assert.equal(code, 1);
+    assert.ok(!user.isEnabled("mine"));
+    runsv.kill("SIGTERM");
+    assert.equal((await stage.end(runsv)).code, 0);
+  });
+
   story(
     "1 long",
     "a home may be far down",
