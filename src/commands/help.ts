@@ -408,8 +408,8 @@ More: man sv-remove
   boot off
           Stops and removes it.
   doctor  Looks for what is wrong: owners and modes, scripts that are not
-          executable, links to nothing, services that cannot be signalled, state
-          that nobody needs.
+          executable, links to nothing, services that cannot be signalled, that
+          are wanted up and do not run, state that nobody needs.
 
 More: man sv-user
 `;

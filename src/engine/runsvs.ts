@@ -23,6 +23,9 @@ const rootMilliseconds = 4000;
 const goneMilliseconds = 250;
 /** One that does not end is told to again after this time. */
 const leaveMilliseconds = 3000;
+/** One that is younger may not hear signals yet; how long it is waited for at the end, and how often it is looked. */
+const youngMilliseconds = 1000;
+const lookMilliseconds = 2;
 const childExitCode = 100;
 const hangupSignal = 1;
 const termSignal = 15;
@@ -231,7 +234,6 @@ export class Runsvs {
     const spawned = this.#system.spawn({
       ...child,
       newSession: inOwnSessions,
-      holdsTerm: true,
       directory,
       variables,
     });
@@ -285,26 +287,52 @@ export class Runsvs {
     this.#adopted.delete(old.pid);
   }
 
-  /** Tells each of them to end. A service whose runsv was killed gets one that ends it. */
+  /**
+   * Tells each of them to end. A service whose runsv was killed gets one that ends it; one that has only just been started
+   * is told as soon as it can hear.
+   */
   stopAll(): void {
     this.#isEnding = true;
+    const now = this.#system.monotonic();
     const known: Known[] = [];
     for (const one of this.#known) {
-      const { name, key, identity, startedAt } = one;
-      let { pid } = one;
-      if (pid === 0 && this.#hasChild(name)) pid = this.#start({ name, key, identity });
-      if (pid !== 0) this.#system.kill(pid, termSignal);
+      const { name, key, identity } = one;
+      let { pid, startedAt } = one;
+      if (pid === 0 && this.#hasChild(name)) {
+        pid = this.#start({ name, key, identity });
+        startedAt = now;
+      }
+      if (pid !== 0 && now - startedAt >= youngMilliseconds) this.#system.kill(pid, termSignal);
       known.push({ name, key, identity, pid, startedAt });
     }
     this.#known = known;
+    for (const { name, pid, startedAt } of known) {
+      if (pid === 0 || now - startedAt >= youngMilliseconds) continue;
+      while (this.#system.monotonic() - now < youngMilliseconds && !this.#supervises(pid, name)) {
+        this.#system.poll([], lookMilliseconds);
+      }
+      this.#system.kill(pid, termSignal);
+    }
+  }
+
+  /** Whether that runsv has taken its place: it hears signals by then. The original's leaves no word of it. */
+  #supervises(pid: number, name: string): boolean {
+    return this.#statesOf(name).some((state) => findSupervisor(this.#system, state) === pid);
+  }
+  /** Where the state of a service may be. */
+  #statesOf(name: string): readonly string[] {
+    const { directory, root } = this.#plan;
+    const beside = `${directory}/${name}/supervise`;
+    return root === "" ? [beside] : [beside, `${root}/${name}`];
   }
 
   /** Whether a process of it lives, or of its log service. */
   #hasChild(name: string): boolean {
     const { directory, root } = this.#plan;
-    const states = [`${directory}/${name}/supervise`, `${directory}/${name}/log/supervise`];
-    if (root !== "") states.push(`${root}/${name}`, `${root}/${name}.log`);
-    return findChildren(this.#system, states).length > 0;
+    const logs = root === "" ? [] : [`${root}/${name}.log`];
+    return (
+      findChildren(this.#system, [...this.#statesOf(name), `${directory}/${name}/log/supervise`, ...logs]).length > 0
+    );
   }
 
   // ── the state root ──

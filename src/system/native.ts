@@ -102,12 +102,7 @@ export declare function posix_pidfd(pid: number): number;
 export declare function posix_pidfd_kill(fd: number, signal: number): number;
 export declare function posix_pidfd_status(fd: number): number;
 export declare function posix_reap(into: Uint8Array): number;
-export declare function posix_spawn_begin(
-  exitCode: number,
-  searchPath: number,
-  holdsTerm: number,
-  program: string,
-): number;
+export declare function posix_spawn_begin(exitCode: number, searchPath: number, program: string): number;
 export declare function posix_spawn_argument(text: string): number;
 export declare function posix_spawn_own_arguments(index: number): number;
 export declare function posix_spawn_variable(text: string): number;

@@ -840,7 +840,7 @@ struct step {
 };
 static struct {
   const char *program, *arguments[16];
-  int argument_count, step_count, exit_code, search_path, holds_term;
+  int argument_count, step_count, exit_code, search_path;
   struct step steps[8];
   char **own_arguments; /* instead of `arguments` */
   int variable_count, is_environment_empty;
@@ -848,8 +848,7 @@ static struct {
 /* Of the plan: what its environment has that ours has not ("NAME=value"), or has not although ours has ("NAME"). */
 LARGE("variables") static const char *variables[512];
 
-double posix_spawn_begin(double exit_code, double search_path, double holds_term, const uint8_t *program,
-                         size_t program_length) {
+double posix_spawn_begin(double exit_code, double search_path, const uint8_t *program, size_t program_length) {
   if (!IN_RANGE(exit_code, 0, 255)) return -EINVAL;
   arena_clear();
   memset(&plan, 0, sizeof plan);
@@ -857,7 +856,6 @@ double posix_spawn_begin(double exit_code, double search_path, double holds_term
   plan.program = program_text;
   plan.exit_code = (int)exit_code;
   plan.search_path = search_path != 0;
-  plan.holds_term = holds_term != 0;
   return 0;
 }
 
@@ -1010,7 +1008,6 @@ double posix_spawn_run(const uint8_t *into, size_t into_length) {
     sigset_t mask = inherited_mask;
     for (int s = 1; s < signals_end; s++)
       if (has_fresh_children || sigismember(&watched_mask, s) == 1) sigdelset(&mask, s);
-    if (plan.holds_term) sigaddset(&mask, SIGTERM);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     if (inherited_fds.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &inherited_fds);
     if (plan.search_path && !strchr(plan.program, '/')) exec_along_path(arguments, environment);

@@ -458,7 +458,7 @@ export class PosixSystem extends System {
 
   override spawn(plan: SpawnPlan): Spawned {
     const steps: SpawnStep[] = [];
-    const begun = posix_spawn_begin(plan.exitCode, plan.searchPath ? 1 : 0, plan.holdsTerm ? 1 : 0, plan.program);
+    const begun = posix_spawn_begin(plan.exitCode, plan.searchPath ? 1 : 0, plan.program);
     if (begun < 0) return { pid: begun, errno: 0, failedStep: "exec" };
     for (const argument of plan.argv) {
       const result = posix_spawn_argument(argument);

@@ -118,8 +118,6 @@ export interface SpawnPlan {
   readonly ownArguments: number;
   /** A process group of its own, that of the terminal if descriptor 0 is one. */
   readonly inForeground: boolean;
-  /** A TERM that comes before it can deal with it waits for it, and does not end it. */
-  readonly holdsTerm: boolean;
   /** What its environment has more than ours ("NAME=value") or less ("NAME"; "" as the first: all of it). */
   readonly variables: readonly string[];
 }
@@ -145,7 +143,6 @@ export function plainChild(program: string, argv: readonly string[], exitCode: n
     phase: 0,
     ownArguments: 0,
     inForeground: false,
-    holdsTerm: false,
     variables: noVariables,
   };
 }

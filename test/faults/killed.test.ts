@@ -148,7 +148,10 @@ staged(
       await stage.running(`${scan}/s`);
       // One that has lived for less than a second gets its successor later, an older one at once.
       if (round % 4 === 0) await stage.span(1000);
-      for (const { pid } of supervisors(stage)) process.kill(pid, "SIGKILL");
+      for (const { pid } of supervisors(stage)) {
+        process.kill(pid, "SIGKILL");
+        await stage.until("it has ended", () => !stage.isLiving(pid));
+      }
       await stage.span(random() * 30);
       runsvdir.kill("SIGHUP");
       assert.equal((await stage.end(runsvdir)).code, 111);
