@@ -133,10 +133,13 @@ install-files:
 	  ln -sf runit-ts $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program; \
 	  ln -sf runit-ts.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$program.fish; \
 	done
-	install -D -m 644 -t $(DOC) README.md LICENSE CHANGELOG.md docs/differences.md
+	install -D -m 644 -t $(DOC) README.md LICENSE CHANGELOG.md
+	install -D -m 644 -t $(DOC)/docs docs/differences.md
 	scripts/licenses $(DOC)/licenses
-	rm -rf $(DOC)/examples $(DOC)/etc
+	rm -rf $(DOC)/examples $(DOC)/etc $(DOC)/docs/guides $(DOC)/docs/programs
 	cp -R examples etc $(DOC)/
+	cp -R docs/guides docs/programs $(DOC)/docs/
+	node scripts/package-links.mjs $(DOC)
 
 # envdir and the like beside the others.
 install-daemontools-names: install

@@ -23,7 +23,7 @@ _runit_ts_services() {
 
 _runit_ts_user_services() { sv-user list 2>/dev/null | awk -v want="$1" 'want == "" || $2 == want { print $1 }'; }
 
-_runit_ts_options() { "$1" --help 2>/dev/null </dev/null | sed -n 's/^  \(-[^ ,]*\).*/\1/p'; }
+_runit_ts_options() { "$@" --help 2>/dev/null </dev/null | sed -n 's/^  \(-[^ ,]*\).*/\1/p'; }
 
 # Offers the lines of its input that go on from $current, quoted or not.
 _runit_ts_offer() {
@@ -54,8 +54,10 @@ _runit_ts_sets() {
 _runit_ts() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local program=${1##*/} i command=
+  local -a asked=("${COMP_WORDS[0]}")
   if [[ $program == runit-ts ]] && ((COMP_CWORD > 1)); then
     program=${COMP_WORDS[1]}
+    asked+=("$program") # never by itself: it may be anything
     COMP_WORDS=("${COMP_WORDS[@]:1}")
     COMP_CWORD=$((COMP_CWORD - 1))
   fi
@@ -70,7 +72,7 @@ _runit_ts() {
   runit-container/-p) _runit_ts_words none name time json && return ;;
   esac
   if [[ $current == -* ]]; then
-    _runit_ts_offer < <(_runit_ts_options "${COMP_WORDS[0]}")
+    _runit_ts_offer < <(_runit_ts_options "${asked[@]}")
     return
   fi
   # The first word that is no option, nor the argument of one.

@@ -39,6 +39,12 @@ function __runit_ts_command
     return 1
 end
 
+# What is offered for the rest of the line behind `runit-ts`; nothing but our programs is asked.
+function __runit_ts_nested
+    set -l words (commandline -opc)[2..-1]
+    contains -- $words[1] $argv; and complete -C "$(string escape -- $words | string join ' ') $(commandline -ct)"
+end
+
 function __runit_ts_options
     $argv[1] --help 2>/dev/null </dev/null | string match -r -g -- '^  (-[^ ,]*)'
 end
@@ -52,11 +58,12 @@ for program in $programs
 end
 
 complete -c runit-ts -n 'not __runit_ts_command' -f -a "$programs runit utmpset"
+complete -c runit-ts -n __runit_ts_command -x -a "(__runit_ts_nested $programs)"
 complete -c sv -n 'not __runit_ts_command' -f -a "$requests"
 complete -c sv -n __runit_ts_command -f -a '(__runit_ts_services)'
 complete -c sv-user -n 'not __runit_ts_command' -f -a "log new path env session boot doctor $requests"
-complete -c sv-user -n 'test (__runit_ts_command) = session' -f -a 'start stop run status'
-complete -c sv-user -n 'test (__runit_ts_command) = boot' -f -a 'on off status'
+complete -c sv-user -n 'contains session (__runit_ts_command)' -f -a 'start stop run status'
+complete -c sv-user -n 'contains boot (__runit_ts_command)' -f -a 'on off status'
 complete -c sv-user -n '__runit_ts_command; and not contains (__runit_ts_command) session boot new env doctor' -f -a '(__runit_ts_user_services)'
 complete -c sv-user -s u -x -a '(__fish_complete_users)'
 complete -c sv-add -f -a '(__runit_ts_user_services)'

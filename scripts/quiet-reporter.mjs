@@ -1,5 +1,6 @@
 // Reporter of Node's test runner for long runs: what failed (whole), what was skipped (with its reason), what a test
-// has to say (diagnostics); of what passed, only the number.
+// has to say (diagnostics); of what passed, only the number. A file that ended before its tests did has failed, and so has
+// a run in which there was no test.
 //
 // FAILED names a file in which the first round of a lane leaves what failed, and which makes a second round of it:
 //
@@ -35,13 +36,16 @@ function mended(failures, files) {
   });
 }
 
+/** What stands for a whole file of which no test was heard. */
+const isFile = ({ name, file, entryFile }) => entryFile === undefined && path.resolve(name) === file;
+
 export default async function* quiet(source) {
   const record = process.env["FAILED"];
   const first = readFirstRound(record);
   const files = new Map();
   const of = (data) => {
     const name = path.relative(".", data.entryFile ?? data.file);
-    if (!files.has(name)) files.set(name, { passed: [], failed: [], skipped: 0 });
+    if (!files.has(name)) files.set(name, { passed: [], failed: [], skipped: 0, hasEnded: false });
     return files.get(name);
   };
   const title = (data) => data.name.replaceAll(/\s/g, " ");
@@ -50,14 +54,20 @@ export default async function* quiet(source) {
       if (data.skip !== undefined) {
         of(data).skipped++;
         yield `   skipped: ${data.name}: ${data.skip === true ? "" : data.skip}\n`;
-      } else if (data.details?.type !== "suite") of(data).passed.push(title(data));
+      } else if (isFile(data)) of(data);
+      else if (data.details?.type !== "suite") of(data).passed.push(title(data));
     } else if (type === "test:fail" && data.details?.error?.failureType !== "subtestsFailed") {
       of(data).failed.push(title(data));
       const error = data.details.error?.cause ?? data.details.error;
       yield `   FAILED: ${data.name} (${data.file}:${data.line})\n${String(error?.stack ?? error).replaceAll(/^/gm, "      ")}\n`;
     } else if (type === "test:diagnostic" && data.nesting > 0) {
       yield `   ${data.message}\n`;
-    }
+    } else if (type === "test:summary" && data.file !== undefined) of(data).hasEnded = true;
+  }
+  for (const [name, { failed, hasEnded }] of files) {
+    if (hasEnded || failed.length > 0) continue;
+    failed.push(name);
+    yield `   FAILED: ${name}: the process ended before its tests, or it has none\n`;
   }
   if (first)
     for (const line of mended(first.failures, files)) yield `   passed only the second time: ${line.split("\t")[1]}\n`;
@@ -68,5 +78,10 @@ export default async function* quiet(source) {
     skipped += file.skipped;
   }
   if (record && !first && failed > 0) writeFirstRound(record, files);
+  if (passed + failed + skipped === 0) {
+    failed = 1;
+    yield "   FAILED: there was no test\n";
+  }
+  if (failed > 0) process.exitCode = 1;
   yield `   ${passed} passed, ${failed} failed, ${skipped} skipped\n`;
 }

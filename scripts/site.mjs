@@ -18,6 +18,7 @@ const pages = [
   ["containers.html", "docs/guides/containers.md", "Containers"],
   ["user-services.html", "docs/guides/user-services.md", "User services"],
   ["logs.html", "docs/guides/logs.md", "Logs"],
+  ["trouble.html", "docs/guides/trouble.md", "Trouble"],
   ["run-scripts.html", "examples/services/README.md", "Run scripts"],
   ["client.html", "client/README.md", "From Node"],
   ["differences.html", "docs/differences.md", "Differences"],
@@ -49,7 +50,7 @@ const manuals = readdirSync("man")
   .sort();
 const pageOf = new Map(pages.map(([page, document]) => [document, page]));
 for (const name of manuals) pageOf.set(`man/${name}`, `${name}.html`);
-const repository = "https://github.com/runit-ts/runit-ts/blob/main";
+const repository = `${JSON.parse(readFileSync(`${import.meta.dirname}/../package.json`, "utf8")).homepage}/blob/main`;
 const wrong = [];
 const plots = existsSync("docs/plots") ? readdirSync("docs/plots") : [];
 
@@ -114,9 +115,11 @@ const slug = (text) =>
     .replace(/[^\p{L}\p{N} _-]/gu, "")
     .replaceAll(" ", "-");
 
-/** Where a link of a document leads on the site. */
-function target(document, href) {
-  if (/^[a-z]+:|^#/.test(href)) return href;
+/** Where a link of a document leads on the site; the page may be a part of the document only. */
+function target(document, href, text) {
+  if (/^[a-z]+:/.test(href)) return href;
+  const isHere = [...text.matchAll(/^#+ (.*)$/gm)].some(([, words]) => `#${slug(words)}` === href);
+  if (href.startsWith("#")) return isHere ? href : pageOf.get(document) + href;
   const [file = "", anchor = ""] = href.split("#");
   const to = path.normalize(path.join(path.dirname(document), file));
   const suffix = anchor === "" ? "" : `#${anchor}`;
@@ -137,10 +140,10 @@ function render(document, text) {
       },
       link({ href, title, tokens }) {
         const about = title ? ` title="${quoted(title)}"` : "";
-        return `<a href="${quoted(target(document, href))}"${about}>${this.parser.parseInline(tokens)}</a>`;
+        return `<a href="${quoted(target(document, href, text))}"${about}>${this.parser.parseInline(tokens)}</a>`;
       },
       image({ href, text: words }) {
-        return `<img src="${quoted(target(document, href))}" alt="${quoted(words)}" loading="lazy">`;
+        return `<img src="${quoted(target(document, href, text))}" alt="${quoted(words)}" loading="lazy">`;
       },
     },
   });
@@ -158,6 +161,14 @@ function manual(name) {
   );
 }
 
+/** The page about a program, besides its manual page: of its name, or that which refers to the manual page. */
+function programPage(program) {
+  const documents = pages.map(([, document]) => document).filter((document) => document.startsWith("docs/programs/"));
+  const own = documents.find((document) => path.basename(document, ".md") === program);
+  const other = documents.find((document) => readFileSync(document, "utf8").includes(`man/${program}.8`));
+  return pageOf.get(own ?? other ?? "README.md");
+}
+
 /** The part of a document under one of its headings. */
 function section(text, anchor) {
   const parts = text.split(/^(?=## )/m);
@@ -172,8 +183,11 @@ const abouts = [];
 for (const name of manuals) {
   const program = name.slice(0, -2);
   const about = /^\.Nd (.*)$/m.exec(readFileSync(`man/${name}`, "utf8"))?.[1] ?? "";
-  abouts.push(`<tr><td><a href="${name}.html">${program}</a></td><td>${quoted(about)}</td></tr>`);
-  write(`${name}.html`, `${program}(8)`, `<div class="manual-text">${manual(name)}</div>`);
+  const page = programPage(program);
+  const cells = [`<a href="${name}.html">${program}</a>`, quoted(about), `<a href="${page}">more</a>`];
+  abouts.push(`<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`);
+  const more = `<p>Tables, formats, and what is beyond the original: <a href="${page}">more about ${program}</a>.</p>`;
+  write(`${name}.html`, `${program}(8)`, `<div class="manual-text">${manual(name)}</div>\n${more}`);
 }
 for (const [page, document, title] of pages) {
   if (document === "") {

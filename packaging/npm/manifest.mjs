@@ -11,6 +11,7 @@ const manifest =
         description: "The runit service supervision suite as one small static binary",
         ...common,
         cpu: platforms.map((platform) => platform.slice("linux-".length)),
+        man: ["runit-ts", ...programs].map((program) => `./man/${program}.8`),
         bin: Object.fromEntries(["runit-ts", ...programs].map((program) => [program, `bin/${program}`])),
         optionalDependencies: Object.fromEntries(platforms.map((platform) => [`@runit-ts/${platform}`, version])),
       }

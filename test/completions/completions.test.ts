@@ -17,8 +17,9 @@ fs.writeFileSync(path.join(world, "home/.config/sv/mine/run"), "#!/bin/sh\n", { 
 const hostile = ["$(touch done)", "*", "`touch done`", 'q"q', "two words"];
 for (const name of hostile)
   for (const sub of ["", "/log"]) fs.mkdirSync(path.join(world, "hostile", name + sub), { recursive: true });
+fs.writeFileSync(path.join(world, "evil"), `#!/bin/sh\n>'${world}/executed'\n`, { mode: 0o755 });
 const environment: Record<string, string> = {
-  PATH: `${path.join(root, "build/bin")}:${process.env["PATH"]}`,
+  PATH: `${path.join(root, "build/bin")}:${process.env["PATH"]}:${world}`,
   HOME: path.join(world, "home"),
   XDG_RUNTIME_DIR: world,
   TERM: "dumb",
@@ -38,6 +39,7 @@ function run(shell: readonly string[], script: string, line: string, services = 
     cwd: world,
   });
   assert.equal(error, undefined, stderr);
+  assert.equal(stderr, "");
   const words = stdout.split("\n").map((word) => word.split("\t")[0]?.trim() ?? "");
   return [...new Set(words.filter((word) => word !== ""))].sort();
 }
@@ -134,6 +136,7 @@ for (const [name, offered] of shells) {
       assert.deepEqual(offered("sv-user restart m"), ["mine"]);
       assert.deepEqual(offered("sv-user session st"), ["start", "status", "stop"]);
       assert.ok(offered("sv-user d").includes("doctor"));
+      assert.ok(offered("sv-user ").includes("status"));
     });
     test("options, as --help tells them", () => {
       assert.deepEqual(offered("sv --j"), ["--json"]);
@@ -144,6 +147,15 @@ for (const [name, offered] of shells) {
       assert.deepEqual(offered("runsvctrl al"), ["alarm"]);
       assert.deepEqual(offered("runit-container he"), ["health"]);
       assert.deepEqual(offered("runit-ts sv-a"), ["sv-add"]);
+    });
+    test("behind runit-ts what is offered behind the program, and no other word is executed", () => {
+      assert.deepEqual(offered("runit-ts sv re"), ["reload", "restart"]);
+      assert.deepEqual(offered("runit-ts sv -v start w"), ["web", "web/log", "worker"]);
+      assert.deepEqual(offered("runit-ts sv --j"), ["--json"]);
+      assert.deepEqual(offered("runit-ts sv start q", "hostile"), ['q"q', 'q"q/log']);
+      fs.rmSync(path.join(world, "executed"), { force: true });
+      for (const program of ["./evil", "evil"]) offered(`runit-ts ${program} -`);
+      assert.ok(!fs.existsSync(path.join(world, "executed")));
     });
   });
 }

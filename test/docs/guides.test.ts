@@ -15,6 +15,8 @@ const examples = fs
   .map((name) => `examples/${name}/README.md`)
   .filter((file) => fs.existsSync(path.join(root, file)));
 
+const read = (file: string) => fs.readFileSync(path.join(root, file), "utf8");
+
 /** Carried out here as the guides are, but not among their links and languages. */
 const others = ["packaging/npm/README.md"];
 /** What test/etc, test/examples and test/client carry out under these marks. */
@@ -59,9 +61,25 @@ suite("the guides", { concurrency: 4 }, () => {
     }
   }
 
+  test("what the page of trouble says one sees is seen in its examples", () => {
+    const blocks = blocksOf("docs/guides/trouble.md");
+    const [, table = ""] = /^## What you see\n([\s\S]*?)^## /m.exec(read("docs/guides/trouble.md")) ?? [];
+    const rows = [...table.matchAll(/^\| (.*?) \| .* \| (\[below\].*)? ?\|$/gm)];
+    assert.ok(rows.length > 15);
+    for (const [, sees = "", shown] of rows) {
+      const words = [...sees.matchAll(/`([^`]*)`/g)].map(([, each = ""]) => each);
+      const messages = words.filter((each) => shown !== undefined && each.includes(" ") && !each.startsWith("sv "));
+      for (const message of messages)
+        assert.ok(
+          blocks.some((block) => block.shown.includes(message)),
+          message,
+        );
+    }
+  });
+
   test("their links lead somewhere", () => {
     for (const file of guides) {
-      const text = fs.readFileSync(path.join(root, file), "utf8");
+      const text = read(file);
       for (const [, target = ""] of text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
         if (!target.includes(":")) assert.ok(fs.existsSync(path.join(root, path.dirname(file), target)), target);
       }

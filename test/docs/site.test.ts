@@ -1,4 +1,5 @@
-// make site: every page is whole, every link within it leads to a page, or to a part of one, that is there.
+// make site: every page is whole, every link within it leads to a page, or to a part of one, that is there, and every page is
+// found by following links from the first one.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -19,6 +20,15 @@ suite("the site", { skip: missing("mandoc", "xmllint") }, () => {
       const pages = fs.readdirSync(at).filter((name) => name.endsWith(".html"));
       for (const name of pageNames()) assert.ok(pages.includes(`${name}.8.html`), name);
       const texts = new Map(pages.map((name) => [name, fs.readFileSync(path.join(at, name), "utf8")]));
+      const reached = new Set(["index.html"]);
+      for (const page of reached) {
+        for (const [, to = ""] of texts.get(page)?.matchAll(/ href="([^"#]+)/g) ?? [])
+          if (texts.has(to)) reached.add(to);
+      }
+      assert.deepEqual(
+        pages.filter((page) => !reached.has(page)),
+        [],
+      );
       let links = 0;
       for (const [name, text] of texts) {
         for (const [, reference = ""] of text.matchAll(/ (?:href|src)="([^"]*)"/g)) {

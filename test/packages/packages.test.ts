@@ -53,6 +53,21 @@ ok: run: clock: (pid N) Ns
 ok: clock: runsv not running
 `;
 
+const ours = `$Id: sv, runit-ts ${version} $\n`; // what `sv -V` begins with
+const classic = ["bin/chpst", "bin/runsv", "bin/runsvdir", "bin/sv", "bin/svlogd", "sbin/runsvchdir", "sbin/utmpset"];
+
+/** Programs of the names that runit-ts-as-runit diverts, and one more, in place of Debian's. */
+const theirs = `
+for program in ${classic.join(" ")} bin/more-of-it; do
+  printf '%s\\n' '#!/bin/sh' 'echo theirs' >/usr/$program
+  chmod +x /usr/$program
+done`;
+/** In the end they are there again, and nothing else is. */
+const untouched = `
+for program in ${classic.join(" ")}; do /usr/$program; done | sort -u
+[ -z "$(ls /usr/bin/*.debian /usr/sbin/*.debian /usr/share/man/man8/*.debian 2>/dev/null)" ]
+[ -z "$(dpkg-divert --list | grep runit)" ]`;
+
 function make(target: string): string {
   const { stdout, stderr, status } = spawnSync("make", ["--no-print-directory", target], {
     cwd: root,
@@ -62,13 +77,22 @@ function make(target: string): string {
   return stdout;
 }
 
+/** What the start page tells to type: for the tarball, for Debian, for npm. */
+const [untar = "", dpkg = "", npmInstall = ""] = (
+  blocksOf("docs/guides/index.md").find(({ mark }) => mark === "tested: test/packages/packages.test.ts")?.text ?? ""
+)
+  .replaceAll("VERSION", version)
+  .replaceAll(/(?<= )(?=runit-ts_?-?\d)/g, "/mnt/")
+  .split("\n");
+
 suite("packages", { skip: noDebian }, () => {
   before(() => {
     make("dist");
   });
 
   test("the tarball, unpacked into /usr/local", patience, async () => {
-    const script = `tar -x -z -f /mnt/*.tar.gz -C /usr/local --strip-components=1\n${life}
+    assert.match(untar, /^tar .*--strip-components=1/);
+    const script = `${untar}\n${life}
 [ "$(command -v sv)" = /usr/local/bin/sv ]
 for page in sv runsv sv-enable; do [ -e /usr/local/share/man/man8/$page.8 ]; done
 ls /usr/local/share/doc/runit-ts/licenses /usr/local/share/doc/runit-ts/examples`;
@@ -91,7 +115,8 @@ exec /usr/bin/unshare --pid --fork --kill-child /usr/sbin/chroot "$ROOT" /usr/lo
   });
 
   test("the .deb beside nothing: programs of our own names, the others aside", patience, async () => {
-    const script = `dpkg -i /mnt/runit-ts_*.deb >/dev/null
+    assert.match(dpkg, /^dpkg -i/);
+    const script = `{ ${dpkg}\n} >/dev/null
 ! command -v sv
 sv-user --help | head -n 1
 PATH=/usr/lib/runit-ts/bin:$PATH\n${life}
@@ -143,6 +168,88 @@ dpkg --purge runit-ts-as-runit runit-ts >/dev/null
     );
   });
 
+  test("runit-ts-as-runit takes nothing away before runit-ts is there", patience, async () => {
+    const script = `${theirs}
+if dpkg -i /mnt/runit-ts-as-runit_*.deb >/tmp/said 2>&1; then exit 1; fi
+grep 'first$' /tmp/said
+sv
+dpkg -i /mnt/runit-ts-as-runit_*.deb /mnt/runit-ts_*.deb >/dev/null 2>&1 || sv
+dpkg --list 'runit*' | sed -n 's/^\\(ii  [^ ]*\\).*/\\1/p'
+dpkg -i /mnt/runit-ts-as-runit_*.deb >/dev/null
+sv -V 2>&1 | head -n 1
+dpkg --purge runit-ts-as-runit runit-ts >/dev/null
+sv
+apt-get install -y /mnt/runit-ts-as-runit_*.deb /mnt/runit-ts_*.deb >/dev/null 2>&1
+sv -V 2>&1 | head -n 1
+dpkg --purge runit-ts-as-runit runit-ts >/dev/null
+${untouched}`;
+    assert.equal(
+      await there(script, { files: debs }),
+      `runit-ts-as-runit: runit-ts has to be installed first
+theirs\ntheirs\nii  runit-ts\n${ours}theirs\n${ours}theirs\n`,
+    );
+  });
+
+  test(
+    "what somebody else has diverted is left alone: the package is not installed, and not half of it",
+    patience,
+    async () => {
+      const script = `${theirs}
+dpkg -i /mnt/runit-ts_*.deb >/dev/null
+dpkg-divert --local --add --rename --divert /usr/bin/sv.distrib /usr/bin/sv >/dev/null
+if dpkg -i /mnt/runit-ts-as-runit_*.deb >/tmp/said 2>&1; then exit 1; fi
+grep diverted /tmp/said
+dpkg-query --show --showformat '\${db:Status-Status}\\n' runit-ts-as-runit
+dpkg-divert --list | grep -v ' by dash$' | grep /usr/bin/
+sv.distrib
+dpkg-divert --local --remove --rename /usr/bin/sv >/dev/null
+dpkg -i /mnt/runit-ts-as-runit_*.deb >/dev/null
+dpkg --purge runit-ts-as-runit >/dev/null
+${untouched}`;
+      assert.equal(
+        await there(script, { files: debs }),
+        `runit-ts-as-runit: /usr/bin/sv is diverted already, by LOCAL: dpkg-divert --list /usr/bin/sv
+not-installed\nlocal diversion of /usr/bin/sv to /usr/bin/sv.distrib\ntheirs\ntheirs\n`,
+      );
+    },
+  );
+
+  test(
+    "what a later version does not have any more is given back, and what it has more if it is not installed after all",
+    patience,
+    async () => {
+      // later VERSION LINE: the package without utmpset, and with /usr/bin/more-of-it; its preinst has the line at its end.
+      const script = `${theirs}
+later() {
+  dpkg-deb --raw-extract /mnt/runit-ts-as-runit_*.deb "/tmp/$1"
+  rm "/tmp/$1/usr/sbin/utmpset" "/tmp/$1/usr/share/man/man8/utmpset.8.gz"
+  ln -s sv "/tmp/$1/usr/bin/more-of-it"
+  sed -i "s/^Version: .*/Version: $1/" "/tmp/$1/DEBIAN/control"
+  sed -i 's, /usr/sbin/utmpset [^ ]*utmpset.8.gz, /usr/bin/more-of-it,' "/tmp/$1/DEBIAN/preinst"
+  echo "$2" >>"/tmp/$1/DEBIAN/preinst"
+  dpkg-deb --build "/tmp/$1" "/tmp/$1.deb" >/dev/null
+}
+later 100 'exit 1'
+later 101 true
+dpkg -i /mnt/runit-ts_*.deb /mnt/runit-ts-as-runit_*.deb >/dev/null
+if dpkg -i /tmp/100.deb >/dev/null 2>&1; then exit 1; fi
+more-of-it
+utmpset -V 2>&1 | head -n 1
+dpkg -i /tmp/101.deb >/dev/null
+ls -l /usr/bin/more-of-it | sed 's/.* -> //'
+utmpset
+dpkg-divert --list | grep -c ' by runit-ts-as-runit$'
+dpkg --purge runit-ts-as-runit runit-ts >/dev/null
+more-of-it
+${untouched}`;
+      const made = classic.length * 2 + 1; // with their manual pages, and a completion
+      assert.equal(
+        await there(script, { files: debs }),
+        `theirs\n${ours.replace("sv", "utmpset")}sv\ntheirs\n${made - 2 + 1}\ntheirs\ntheirs\n`,
+      );
+    },
+  );
+
   test("the .deb is without fault for lintian", { ...patience, skip: missing("lintian") }, () => {
     const files = fs.readdirSync(dist).filter((name) => name.endsWith(".deb"));
     assert.ok(files.length >= 2);
@@ -162,14 +269,20 @@ dpkg --purge runit-ts-as-runit runit-ts >/dev/null
     const npm = fs.realpathSync(spawnSync("sh", ["-c", "command -v npm"], { encoding: "utf8" }).stdout.trim());
     const node = path.dirname(fs.realpathSync(process.execPath));
     const [{ text: commands } = assert.fail()] = blocksOf("packaging/npm/README.md");
+    assert.match(npmInstall, new RegExp(`^${commands.trim()} `));
     const script = `
 PATH=$PATH:/opt/node
 npm() { node /opt/npm/bin/npm-cli.js "$@" --ignore-scripts --no-audit --no-fund --loglevel=error --prefix=/usr/local --registry=${registry.url} >/dev/null; }
 ${commands}
 ls /usr/local/lib/node_modules/runit-ts/node_modules/@runit-ts /usr/local/lib/node_modules/@runit-ts 2>/dev/null | grep linux
 ls /usr/local/bin
+ls /usr/local/share/man/man8
+grep '^.Dt' /usr/local/share/man/man8/sv-enable.8
+runit-ts sv -V 2>&1 | head -n 1
+runit-ts --help | sed -n '1s/ - .*//p'
+runit-ts nothing >/dev/null 2>&1 || echo $?
 ${life}`;
-    const installed = make("installed").trim().split(" ");
+    const names = ["runit-ts", ...make("installed").trim().split(" ")].sort();
     assert.equal(
       await there(script, {
         files: [],
@@ -179,7 +292,10 @@ ${life}`;
           [node, "/opt/node"],
         ],
       }),
-      `linux-x64\n${["runit-ts", ...installed].sort().join("\n")}\n${lived}`,
+      `linux-x64\n${names.join("\n")}\n${names
+        .map((name) => `${name}.8`)
+        .sort()
+        .join("\n")}\n.Dt SV-ADD 8\n${ours}runit-ts\n100\n${lived}`,
     );
   });
 
@@ -189,6 +305,39 @@ ${life}`;
     });
     assert.match(stderr, /^launcher: fatal: the package @runit-ts\/linux-\w+ is not installed: .*\n$/);
     assert.equal(status, 111);
+  });
+
+  test("the documents of the tarball and of the .deb refer to nothing that is not there", () => {
+    for (const [unpack, archive] of [
+      ["tar -xzf", tarball],
+      ["dpkg-deb -x", debs[0]],
+    ]) {
+      const to = fs.mkdtempSync(path.join(os.tmpdir(), "documents."));
+      try {
+        const into = unpack === "tar -xzf" ? "-C ." : ".";
+        const { stderr, status } = spawnSync("/bin/sh", ["-c", `${unpack} "$0" ${into}`, archive ?? ""], {
+          cwd: to,
+          encoding: "utf8",
+        });
+        assert.equal(status, 0, stderr);
+        const files = fs.readdirSync(to, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".md"));
+        for (const told of ["README.md", "docs/guides/trouble.md", "docs/programs/sv.md", "docs/differences.md"]) {
+          assert.ok(
+            files.some((name) => name.endsWith(`share/doc/runit-ts/${told}`)),
+            told,
+          );
+        }
+        for (const name of files) {
+          const text = fs.readFileSync(path.join(to, name), "utf8");
+          for (const [, target = ""] of text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+            if (target.includes(":")) continue;
+            assert.ok(fs.existsSync(path.join(to, path.dirname(name), target)), `${archive}: ${name}: ${target}`);
+          }
+        }
+      } finally {
+        fs.rmSync(to, { recursive: true, force: true });
+      }
+    }
   });
 
   test("the same sources give the same bytes", patience, () => {
