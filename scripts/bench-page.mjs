@@ -1,5 +1,5 @@
 // Puts a full run of `make bench` (build/bench.json) into the documents: docs/benchmarks.json, the tables of
-// docs/benchmarks.md, and the plots in docs/plots, which gnuplot draws. Sentences are written by people.
+// docs/benchmarks.md, and the plots of that page in docs/plots, which gnuplot draws. Sentences are written by people.
 // `bench-page.mjs --plots`: the plots alone, of docs/benchmarks.json.
 
 import { execFileSync } from "node:child_process";
@@ -81,21 +81,37 @@ const slug = (title) =>
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-|-$/g, "");
-const names = { ours: "runit-ts", runit: "Debian's runit", s6: "s6-svscan", busybox: "busybox init" };
+const names = {
+  ours: "runit-ts",
+  runit: "Debian's runit",
+  s6: "s6-svscan",
+  busybox: "busybox init",
+  svlogd: "Debian's svlogd",
+};
 const barsOf = (values, name) =>
   Object.entries(values)
     .filter(([, summary]) => Number.isFinite(summary?.median))
     .map(([key, summary]) => ({ name: name(key), summary }));
 
+/** What can be drawn, by the name of its file. */
+const pictures = new Map();
 for (const { title, unit, values } of bench.peers ?? [])
-  plot(
-    `peers-${slug(title)}`,
-    title,
-    unit,
-    barsOf(values, (key) => key),
-  );
-for (const { title, values } of bench.boot ?? []) {
-  const bars = barsOf(values, (key) => names[key] ?? key);
-  if (bars.length > 1) plot(`process-1-${slug(title)}`, title, "", bars);
+  pictures.set(`peers-${slug(title)}`, [title, unit, barsOf(values, (key) => key)]);
+for (const { title, values } of bench.boot ?? [])
+  pictures.set(`process-1-${slug(title)}`, [title, "", barsOf(values, (key) => names[key] ?? key)]);
+for (const { title, rows } of bench.logs ?? [])
+  for (const row of rows)
+    pictures.set(`logs-${slug(`${title} ${row.title}`)}`, [
+      `${title}: ${row.title}`,
+      "",
+      barsOf(row.values, (key) => names[key] ?? key),
+    ]);
+
+// Those that the page shows.
+for (const [, name] of readFileSync(page, "utf8").matchAll(/\(plots\/(.+?)\.svg\)/g)) {
+  const picture = pictures.get(name);
+  if (picture === undefined)
+    throw new Error(`${page} shows ${name}, which is not among ${[...pictures.keys()].join(" ")}`);
+  plot(name, ...picture);
 }
 console.log(`${readdirSync(plots).length} plots`);

@@ -43,6 +43,8 @@ const keptFiles = 10;
 /** For one feeding, however slow the machine. */
 const patienceMilliseconds = 300_000;
 const plain: Setting = { title: "", stamp: "", selects: false, fileBytes: largestFile };
+/** Ten files of 16 MB and the next. */
+const keptBytes = 180_000_000;
 const settings: readonly Setting[] = [
   plain,
   { ...plain, title: ", -t", stamp: "t" },
@@ -111,6 +113,19 @@ function makeDirectory(): string {
   return fs.mkdtempSync(path.join(inMemory ?? os.tmpdir(), "logs-"));
 }
 
+/**
+ * The memory that a log takes is fetched before: a virtual machine has given what is free back to its host, and waits for each
+ * page that it wants again.
+ */
+function fetchMemory(directory: string, bytes: number): void {
+  const file = path.join(directory, "memory");
+  const fd = fs.openSync(file, "w");
+  const block = new Uint8Array(1_000_000);
+  for (let left = Math.min(bytes, keptBytes); left > 0; left -= block.length) fs.writeSync(fd, block);
+  fs.closeSync(fd);
+  fs.unlinkSync(file);
+}
+
 interface Feeding {
   readonly seconds: number;
   readonly processorSeconds: number;
@@ -152,6 +167,7 @@ class Run {
       const feed = path.join(this.#bench.build, "bench/feed");
       const numbers = [`${length}`, `${bytes}`];
       const env = this.#environment;
+      fetchMemory(directory, bytes);
       const result = spawnSync(feed, [...numbers, writer.program, ...args], {
         env,
         encoding: "latin1",
@@ -202,6 +218,7 @@ class Run {
         env: this.#environment,
         stdio: ["pipe", "ignore", "inherit"],
       });
+      other.stdin?.write("a line\n".repeat(10)); // it does all that the other does
       const latency = path.join(this.#bench.build, "bench/latency");
       const child = spawn(latency, [path.join(directory, "current"), `${lines}`, "10", writer.program, ...args], {
         env: this.#environment,

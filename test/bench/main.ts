@@ -258,6 +258,7 @@ async function main(): Promise<void> {
     tools,
     boot,
     logs,
+    tables,
   };
   fs.writeFileSync(path.join(build, "bench.json"), `${JSON.stringify(json, null, 2)}\n`);
 }
