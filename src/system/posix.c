@@ -290,12 +290,25 @@ double posix_write_at(double fd, const uint8_t *bytes, size_t bytes_length, doub
   return result(pwrite((int)fd, bytes, bytes_length, (off_t)offset));
 }
 
+/* What one that was killed has left is used, as by the original; EEXIST: it leads elsewhere, as a link of either kind,
+   or a pipe, and is none of ours. */
+static int open_left_over(const char *path) {
+  struct stat found;
+  int fd = open_file(path, O_WRONLY | 0400000 | O_NONBLOCK, 0); /* no link is followed: see open_file */
+  if (fd < 0 && errno != ELOOP && errno != ENXIO) return -1;
+  if (fd >= 0 && fstat(fd, &found) == 0 && S_ISREG(found.st_mode) && found.st_nlink == 1 && ftruncate(fd, 0) == 0)
+    return fd;
+  if (fd >= 0) close(fd);
+  errno = EEXIST;
+  return -1;
+}
+
 /* Which step of a replacement failed is added to -errno in thousands; a short write is errno 0 of step 2. */
 static double replace(const char *temporary, const char *path, const void *bytes, size_t length, double mode) {
   if (!IN_RANGE(mode, 0, 0777)) return -(1000.0 + EINVAL);
   const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK;
   int fd = open_file(temporary, flags, (mode_t)mode);
-  /* What is there was left by one that was killed; or it leads elsewhere, as a link of either kind, or a pipe. */
+  if (fd < 0 && errno == EEXIST) fd = open_left_over(temporary);
   if (fd < 0 && errno == EEXIST && unlink(temporary) == 0) fd = open_file(temporary, flags, (mode_t)mode);
   if (fd < 0) return -(1000.0 + errno);
   if (mode != 0644) fchmod(fd, (mode_t)mode); /* for a group, whatever the umask says */
