@@ -4,7 +4,7 @@
 // the file system does not tell, the caller polls.
 
 import type { Entry } from "../core/supervise/scan.ts";
-import { EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM } from "../core/text/errors.ts";
+import { EINVAL, ELOOP, ENOENT, ENOTDIR } from "../core/text/errors.ts";
 import type { System } from "../system/system.ts";
 import { inotifyEvents } from "./inotify.ts";
 
@@ -14,7 +14,7 @@ type Warn = (text: string, errno: number) => void;
 const settleSeconds = 0.02;
 /** What could not be looked at, for a reason that may pass, is looked at again so soon, then after twice the time each time. */
 const retryMilliseconds = 1000;
-const longestRetryMilliseconds = 64_000;
+const longestRetryMilliseconds = 8000;
 const longestChain = 40;
 
 const inAttrib = 0x4;
@@ -157,7 +157,7 @@ export class ScanDirectory {
         // It cannot be told that it has gone.
         const old = this.#found.find((one) => one.name === name);
         if (old !== undefined) entries.push(entryOf(old.name, old.key, old.identity));
-        mustRetry = mustRetry || old !== undefined || !isRefusal(entry.errno);
+        mustRetry = true;
       }
       if (entry.kind !== "directory") continue;
       const key = isByName ? name : entry.identity;
@@ -308,11 +308,6 @@ function isLocal(fileSystem: number): boolean {
 /** Whether somebody who looks again may find what he could not look at now. */
 function mayPass(errno: number): boolean {
   return errno !== 0 && errno !== ENOENT && errno !== ELOOP && errno !== ENOTDIR;
-}
-
-/** Whether it is for somebody else to change that, and not for time. */
-function isRefusal(errno: number): boolean {
-  return errno === EACCES || errno === EPERM || errno === ENAMETOOLONG;
 }
 
 function entryOf(name: string, key: string, identity: string): Entry {

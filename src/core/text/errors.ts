@@ -18,7 +18,6 @@ export const EMFILE = 24;
 export const ENOSPC = 28;
 export const EROFS = 30;
 export const ERANGE = 34;
-export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
 export const ENOTEMPTY = 39;
 export const EADDRINUSE = 98;
