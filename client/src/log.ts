@@ -13,7 +13,7 @@ import { isSavedName, labelOf } from "../../src/core/log/rotation.ts";
 import { describeError, EACCES, EINVAL, EISDIR, ENOENT } from "../../src/core/text/errors.ts";
 import { Bell } from "./bell.ts";
 import { attempt, ServiceError } from "./error.ts";
-import { list, readStart } from "./files.ts";
+import { identify, list, readStart } from "./files.ts";
 
 export interface LogOptions {
   /** How many of the lines that are there already come first; Infinity: all. 10 unless given. */
@@ -157,7 +157,7 @@ class LogFiles {
       const opened = mayOpen ? openLog(path) : undefined;
       if (opened === -ENOENT) continue; // deleted
       // What cannot be opened now is tried again in its turn.
-      const file = typeof opened === "object" ? opened : { path, fd: -1, identity: identityOf(path) };
+      const file = typeof opened === "object" ? opened : { path, fd: -1, identity: identify(path) };
       if (file.identity === current?.identity) isRotated = true;
       if (file.identity !== "" && file.identity === last?.identity) {
         if (file.fd >= 0) fs.closeSync(file.fd);
@@ -195,7 +195,7 @@ class LogFiles {
   }
 
   #identityOfCurrent(): string {
-    return identityOf(`${this.#directory}/current`);
+    return identify(`${this.#directory}/current`);
   }
 
   /** Passes over all but so many of the last lines. */
@@ -320,13 +320,4 @@ function openLog(path: string): LogFile | number {
   if (stats.isFile()) return { path, fd, identity: `${stats.dev} ${stats.ino}` };
   fs.closeSync(fd);
   return stats.isDirectory() ? -EISDIR : -EINVAL;
-}
-
-function identityOf(path: string): string {
-  let identity = "";
-  attempt(() => {
-    const { dev, ino } = fs.statSync(path, { bigint: true });
-    identity = `${dev} ${ino}`;
-  });
-  return identity;
 }
